@@ -1,0 +1,1 @@
+"""The command `gwm`: prepare and start a host, run workflows, make data, train, measure."""

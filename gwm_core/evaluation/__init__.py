@@ -1,0 +1,1 @@
+"""Metrics, protocols and reports: how good and how fast a checkpoint is."""
