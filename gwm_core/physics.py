@@ -1,0 +1,131 @@
+"""The simple physics guides that the state nets correct, for batches of bodies of one kind.
+
+A guide knows free motion (walking speed, ballistics, friction) and a crude contact rule that
+reads the clearances; what it misses is what the nets learn. Everything is per video frame of
+`dt` seconds, in each body's own frame of travel (x along it, y to its left, z up).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .bodies import GRAVITY, RADIUS
+
+FPS = 24
+DT = 1.0 / FPS
+AZIMUTHS = 48
+PLAYER_HEIGHTS = (0.10, 0.40, 0.80, 1.20, 1.55)
+# A ball looks most closely where it is going: rings of directions around its path (degrees from
+# it, how many), then straight down.
+BALL_RINGS = ((0, 1), (10, 6), (20, 8), (35, 10), (55, 12), (80, 12), (110, 12), (145, 11), (180, 1))
+BOX_AZIMUTHS = 24
+BOX_HEIGHTS = (-0.6, 0.6)
+RESTITUTION = 0.55
+
+
+def ball_directions() -> np.ndarray:
+    """Unit vectors [74,3] about +x, mirrored pairs under y -> -y; the last one marks 'down'."""
+    rows = []
+    for degrees, count in BALL_RINGS:
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        for i in range(count):
+            roll = 2 * np.pi * i / count
+            rows.append((c, s * np.sin(roll), s * np.cos(roll)))
+    rows.append((0.0, 0.0, -1.0))
+    return np.array(rows)
+
+
+BALL_DIRS = ball_directions()
+
+
+def _mirror_index(dirs):
+    flipped = dirs * np.array([1.0, -1.0, 1.0])
+    return np.argmin(((flipped[:, None] - dirs[None]) ** 2).sum(-1), 1)
+
+
+BALL_MIRROR = _mirror_index(BALL_DIRS)
+
+
+def travel_basis(vel) -> np.ndarray:
+    """Frames of travel [B,3,3] (rows x, y, z) of velocities [B,3]: x along the velocity.
+
+    y is horizontal. Slow bodies (< 5 cm/s) look along +x. The last ball direction, down, is
+    turned by the caller: it stays straight down in the world.
+    """
+    vel = np.asarray(vel, np.float64)
+    speed = np.linalg.norm(vel, axis=1, keepdims=True)
+    x = np.where(speed > 0.05, vel / np.maximum(speed, 1e-9), np.array([[1.0, 0.0, 0.0]]))
+    flat = np.hypot(x[:, 0], x[:, 1])
+    y = np.stack([-x[:, 1], x[:, 0], np.zeros(len(x))], 1) / np.maximum(flat, 1e-6)[:, None]
+    y = np.where((flat > 1e-3)[:, None], y, np.array([[0.0, 1.0, 0.0]]))
+    return np.stack([x, y, np.cross(x, y)], 1)
+
+
+def ball_rays(basis) -> np.ndarray:
+    """World directions [B,74,3] that balls with these frames of travel look along."""
+    out = np.einsum("dk,bkj->bdj", BALL_DIRS, basis)
+    out[:, -1] = (0.0, 0.0, -1.0)
+    return out
+
+
+def ball_guide(pos, vel, radius, dirs, dist, dt: float = DT):
+    """One frame of a ball in world axes: flight, and one bounce off what its rays met.
+
+    pos, vel [B,3]; radius [B]; dirs [B,D,3]; dist [B,D] from the centre. Returns the new pos and
+    vel [B,3], the time of contact as a share of the frame [B] (1: none) and the normal [B,3].
+    """
+    b = np.arange(len(pos))
+    accel = np.array([0.0, 0.0, -GRAVITY])
+    mean = vel + 0.5 * dt * accel
+    hit = dirs * dist[..., None]
+    # The first moment at which a sphere moving along `mean` touches one of the points met.
+    vv = np.maximum((mean * mean).sum(1), 1e-9)[:, None]
+    vh = np.einsum("bj,bdj->bd", mean, hit)
+    hh = (hit * hit).sum(-1)
+    disc = vh * vh - vv * (hh - radius[:, None] ** 2)
+    time = (vh - np.sqrt(np.maximum(disc, 0))) / vv
+    time = np.where((disc > 0) & (vh > 0), np.maximum(time, 0), 9.0)
+    first = np.argmin(time, 1)
+    contact = time[b, first]
+    touching = contact < dt
+    point = hit[b, first]
+    # The surface there: a plane through the neighbouring points, facing the ball.
+    offset = hit - point[:, None]
+    weight = np.exp(-((offset**2).sum(-1) / 0.02)) + 1e-9
+    mid = (weight[..., None] * hit).sum(1) / weight.sum(1)[:, None]
+    spread = hit - mid[:, None]
+    cov = np.einsum("bd,bdi,bdj->bij", weight, spread, spread)
+    normal = np.linalg.eigh(cov)[1][:, :, 0]
+    normal *= np.where((normal * point).sum(1) > 0, -1.0, 1.0)[:, None]
+    at = np.minimum(contact, dt)[:, None]
+    v1 = vel + accel * at
+    into = np.minimum((v1 * normal).sum(1), 0.0)
+    v2 = v1 - np.where(touching, (1 + RESTITUTION) * into, 0.0)[:, None] * normal
+    v2 = v2 - np.where(touching, 1.0, 0.0)[:, None] * 0.1 * (v2 - (v2 * normal).sum(1)[:, None] * normal)
+    rest = dt - at
+    new_pos = pos + mean * at + v2 * rest + 0.5 * accel * rest**2 * ~touching[:, None]
+    new_vel = np.where(touching[:, None], v2, vel + accel * dt)
+    return new_pos, new_vel, np.minimum(contact / dt, 1.0), normal
+
+
+def push_out(move, reach, radius: float = RADIUS, rounds: int = 4) -> np.ndarray:
+    """A disc's displacement [B,2] corrected so that it keeps `radius` from the points met.
+
+    reach [B,48]: distance from the centre along each azimuth of the frame of travel.
+    """
+    angle = 2 * np.pi * np.arange(reach.shape[1]) / reach.shape[1]
+    wall = reach[..., None] * np.stack([np.cos(angle), np.sin(angle)], 1)
+    move = np.array(move)
+    b = np.arange(len(move))
+    for _ in range(rounds):
+        away = move[:, None] - wall
+        far = np.sqrt((away**2).sum(-1))
+        worst = np.argmin(far, 1)
+        gap = radius - far[b, worst]
+        direction = away[b, worst] / np.maximum(far[b, worst], 1e-6)[:, None]
+        # Past the wall already: the way out is back where the disc came from.
+        beyond = (move * wall[b, worst]).sum(1) > (wall[b, worst] ** 2).sum(1)
+        direction = np.where(beyond[:, None], -direction, direction)
+        gap = np.where(beyond, radius + far[b, worst], gap)
+        move += np.maximum(gap, 0)[:, None] * direction
+    return move
