@@ -155,7 +155,8 @@ class _Parser:
             raise fail(self.text, position, str(error)) from None
         except ValueError:
             known = r'\" \\ and \n are known'
-            raise fail(self.text, position, f"this text has an unknown \\ escape; {known}") from None
+            problem = f"this text has an unknown \\ escape; {known}"
+            raise fail(self.text, position, problem) from None
 
     def control(self, row: np.ndarray, seen: set[str], name: str, position: int) -> None:
         """Write one key or axis of a chord into ``row``."""
