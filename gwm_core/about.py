@@ -1,0 +1,39 @@
+"""A model and its understanding of words, told to a person."""
+
+from __future__ import annotations
+
+
+def about(model) -> str:
+    """What a model is, in a few lines: clock, picture, sound, controls, imaginer.
+
+    Args:
+        model: anything with ``name``, ``fingerprint``, ``embodiment`` and ``metadata``.
+    """
+    embodiment = model.embodiment
+    lines = [f"{model.name} ({embodiment.name}), fingerprint {model.fingerprint[:12]}"]
+    views = ", ".join(f"{v.name} {v.width}x{v.height}" for v in embodiment.views)
+    sound = f"; sound at {embodiment.sample_rate} Hz" if embodiment.sample_rate else ""
+    lines.append(
+        f"{embodiment.tick_rate:g} ticks a second, {embodiment.fps:g} frames a second; "
+        f"views: {views}{sound}"
+    )
+    for spec in embodiment.controls:
+        lines.append(f"  {_control(spec)}")
+    for title, key in (("Imaginer", "imaginer"), ("Licence", "license")):
+        if model.metadata.get(key):
+            lines.append(f"{title}: {model.metadata[key]}")
+    return "\n".join(lines)
+
+
+def _control(spec) -> str:
+    if spec.kind == "button":
+        return f"{spec.text_name}: {spec.label}"
+    parts = ",".join(spec.components) or "value"
+    unit = f" {spec.unit} a tick" if spec.unit else " a tick"
+    return f"{spec.text_name}({parts}): {spec.label}, {spec.low:g} to {spec.high:g}{unit}"
+
+
+def understood_line(understood, ignored) -> str:
+    """ "understood: dusk, fog; not: dragon" - what a text did and did not say to the model."""
+    line = f"understood: {', '.join(understood) or 'nothing, the model is free to choose'}"
+    return f"{line}; not: {', '.join(ignored)}" if ignored else line

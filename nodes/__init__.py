@@ -1,0 +1,34 @@
+"""The nodes of the pack: thin adapters between ComfyUI and gwm_core."""
+
+from __future__ import annotations
+
+from comfy_api.v0_0_2 import ComfyExtension, io
+
+from .controls import GWMCameraPath, GWMControls, GWMJoinControls
+from .events import GWMBranchWorld, GWMWorldEvent
+from .files import GWMLoadWorld, GWMSaveWorld
+from .models import GWMLoadModel
+from .wan import GWMCameraToWan
+from .worlds import GWMNewWorld, GWMStepWorld
+
+#: Every node of the pack, in the order of the menu. Ids are frozen: workflows name them.
+NODES: list[type[io.ComfyNode]] = [
+    GWMLoadModel,
+    GWMNewWorld,
+    GWMControls,
+    GWMCameraPath,
+    GWMJoinControls,
+    GWMStepWorld,
+    GWMWorldEvent,
+    GWMBranchWorld,
+    GWMSaveWorld,
+    GWMLoadWorld,
+    GWMCameraToWan,
+]
+
+
+class GWMExtension(ComfyExtension):
+    """What ComfyUI asks for the list of nodes."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return list(NODES)

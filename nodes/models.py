@@ -1,0 +1,109 @@
+"""Load GWM Model."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+
+import folder_paths
+from comfy_api.v0_0_2 import io
+
+from ..gwm_core import load
+from ..gwm_core.checkpoint import embedded_models
+from .host import HostModel, operations, pick_device, plain_tensors
+from .types import GWMModel
+
+FOLDER = "gwm"
+_BANK = ".bank.safetensors"
+
+folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
+# A new folder name starts without any extensions, which means "all files".
+folder_paths.folder_names_and_paths[FOLDER] = (
+    folder_paths.folder_names_and_paths[FOLDER][0],
+    {".safetensors"},
+)
+
+# Models in use, so that a host that keeps no node outputs (--cache-none) does not load the same
+# file for every node; weak: whatever the host lets go of is freed.
+_loaded: weakref.WeakValueDictionary[tuple, HostModel] = weakref.WeakValueDictionary()
+_loading = threading.Lock()
+
+
+def model_names() -> list[str]:
+    """Embedded models first, then the files in ``models/gwm`` and its extra paths."""
+    files = [f for f in folder_paths.get_filename_list(FOLDER) if not f.endswith(_BANK)]
+    return [*embedded_models(), *files]
+
+
+def model_path(name: str) -> str:
+    """Where a listed model lies."""
+    embedded = embedded_models()
+    if name in embedded:
+        return str(embedded[name])
+    return folder_paths.get_full_path_or_raise(FOLDER, name)
+
+
+def file_mark(path: str) -> tuple:
+    """Changes when the file does: size and time of the last write."""
+    stat = os.stat(path)
+    return path, stat.st_size, stat.st_mtime_ns
+
+
+class GWMLoadModel(io.ComfyNode):
+    """Loads a world model: an embedded one or a file from ``models/gwm``."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        names = model_names()
+        return io.Schema(
+            node_id="GWMLoadModel",
+            display_name="Load GWM Model",
+            category="GWM",
+            description=(
+                "Loads a world model. Names without an ending come with the pack; files come from "
+                "ComfyUI's models/gwm folder."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "model_name",
+                    options=names,
+                    default=names[0] if names else None,
+                    tooltip="gwm-rooms (embedded: nothing to download) imagines first-person "
+                    "rooms. Your own .safetensors checkpoints go into models/gwm.",
+                ),
+                io.Combo.Input(
+                    "device",
+                    options=["default", "cpu"],
+                    default="default",
+                    tooltip="default: where ComfyUI runs its models. cpu: always the processor; "
+                    "the embedded model is fast enough there and leaves the GPU to others.",
+                ),
+            ],
+            outputs=[
+                GWMModel.Output("model", tooltip="The model, for New World and Load World."),
+                io.String.Output(
+                    "about",
+                    display_name="about",
+                    tooltip="What the model is: its controls and their ranges, its picture size "
+                    "and speed, and which imaginer fills what was never seen.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model_name, device):
+        return file_mark(model_path(model_name))
+
+    @classmethod
+    def execute(cls, model_name, device) -> io.NodeOutput:
+        path = model_path(model_name)
+        target = pick_device(device)
+        key = (*file_mark(path), str(target))
+        with _loading:
+            host = _loaded.get(key)
+            if host is None:
+                with plain_tensors():
+                    model = load(path, device=target, operations=operations())
+                host = _loaded[key] = HostModel(model, target)
+        return io.NodeOutput(host, host.model.about())
