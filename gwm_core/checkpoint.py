@@ -91,7 +91,7 @@ def _store(name: str, tensor: Any, keep: Iterable[str]) -> np.ndarray:
         return array
     if array.size and float(np.abs(array).max()) > 65504:
         raise CheckpointError(
-            f"checkpoint: tensor {name!r} exceeds float16 (65504); name it in keep to store it whole"
+            f"checkpoint: tensor {name!r} exceeds float16 (65504); name it in keep to store it as is"
         )
     return array.astype(np.float16)
 
@@ -282,7 +282,13 @@ def list_models() -> dict[str, Path]:
     for folder in model_folders():
         if not folder.is_dir():
             continue
-        for root, folders, files in os.walk(folder, followlinks=False):
+        seen = set()
+        for root, folders, files in os.walk(folder, followlinks=True):
+            real = os.path.realpath(root)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
             folders[:] = sorted(f for f in folders if not f.startswith("."))
             for file in sorted(files):
                 if not file.endswith(SUFFIX) or file.endswith(BANK_SUFFIX) or file[0] == ".":

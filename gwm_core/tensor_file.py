@@ -122,12 +122,13 @@ def _tensor(
         raise error(f"{where}: {name!r} has dtype {kind}; accepted are {accepted}")
     dtype = np.dtype(DTYPES[kind]).newbyteorder("<")
     if stop - start != math.prod(shape) * dtype.itemsize:
-        raise error(f"{where}: damaged header ({name!r}: {shape} of {kind} in {stop - start} bytes)")
+        size = f"{shape} of {kind} in {stop - start} bytes"
+        raise error(f"{where}: damaged header ({name!r}: {size})")
     if stop > len(body):
         raise error(f"{where}: cut off, {stop - len(body)} bytes or more are missing")
     array = np.frombuffer(body[start:stop], dtype).reshape(shape)
     if kind == "BF16":
-        array = (array.astype(np.uint32) << 16).view(np.float32)
+        array = np.asarray(array.astype(np.uint32) << np.uint32(16)).view(np.float32)
     return array, stop
 
 
@@ -216,7 +217,7 @@ def write_atomic(
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
