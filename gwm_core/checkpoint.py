@@ -91,7 +91,7 @@ def _store(name: str, tensor: Any, keep: Iterable[str]) -> np.ndarray:
         return array
     if array.size and float(np.abs(array).max()) > 65504:
         raise CheckpointError(
-            f"checkpoint: tensor {name!r} exceeds float16 (65504); name it in keep to store it as is"
+            f"checkpoint: tensor {name!r} exceeds float16 (65504); list it in keep"
         )
     return array.astype(np.float16)
 

@@ -196,7 +196,7 @@ class Clip:
                 if mine != other:
                     raise ClipError(f"clip: cannot join, {what} differ: {mine} and {other}")
             if part.first is not None:
-                raise ClipError("clip: cannot join, a later part begins with the world's first tick")
+                raise ClipError("clip: cannot join, a later part holds the world's first tick")
         info = dict(head.info)
         for name in (*cls.FRAME_INFO, *cls.TICK_INFO):
             if name in info:
