@@ -85,10 +85,10 @@ class Client:
         """Copy a file into the server's input folder; returns its name there."""
         boundary = uuid.uuid4().hex
         head = (
-            f"--{boundary}\r\nContent-Disposition: form-data; name=\"image\"; "
+            f'--{boundary}\r\nContent-Disposition: form-data; name="image"; '
             f'filename="{name or file.name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
         )
-        tail = f"\r\n--{boundary}\r\nContent-Disposition: form-data; name=\"overwrite\"\r\n\r\ntrue"
+        tail = f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="overwrite"\r\n\r\ntrue'
         body = head.encode() + file.read_bytes() + f"{tail}\r\n--{boundary}--\r\n".encode()
         request = urllib.request.Request(
             self.url + "/upload/image",

@@ -142,8 +142,7 @@ class _Converter:
     def __init__(self, workflow: dict, object_info: dict):
         self.info = object_info
         self.subgraphs = {
-            graph["id"]: graph
-            for graph in (workflow.get("definitions") or {}).get("subgraphs", [])
+            graph["id"]: graph for graph in (workflow.get("definitions") or {}).get("subgraphs", [])
         }
         # By path ("7", or "3:5" inside a subgraph): the node and the graph it stands in.
         self.nodes: dict[str, tuple[dict, _Graph]] = {}
