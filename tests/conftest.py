@@ -38,6 +38,7 @@ class Comfy:
 
     def _start(self, extra: tuple[str, ...]) -> None:
         cpu = not os.environ.get("GWM_TEST_GPU")
+        extra = ("--disable-api-nodes", *extra)  # nothing here needs services on the internet
         self.server = Server(self.tree, self.base_dir, self.log, cpu=cpu, extra=extra).start()
         self.url = self.server.url
         self.client = Client(self.url)

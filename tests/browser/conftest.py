@@ -1,0 +1,160 @@
+"""Chromium on the editor: every frontend under test in both of its node renderers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from gwm_core.cli import paths
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+FRONTENDS = ("bundled", "newest")
+RENDERERS = {"litegraph": False, "vue": True}
+
+
+@dataclass
+class Editor:
+    """A page of the editor. `errors` are what the console and the page complained of."""
+
+    page: Page
+    comfy: object
+    frontend: str
+    renderer: str
+    errors: list[str] = field(default_factory=list)
+
+    def open(self, address: str = "") -> None:
+        """Load the editor and wait until its app is up."""
+        self.errors.clear()
+        self.page.goto(self.comfy.url + address, wait_until="domcontentloaded")
+        self.page.wait_for_function(
+            "() => window.app?.graph && window.app.extensionManager && window.app.vueAppReady",
+            timeout=90_000,
+        )
+
+    def own_errors(self) -> list[str]:
+        """Complaints that concern the pack (the host's own are not ours to judge, nor are the
+        lookups of its online services)."""
+        marks = (f"/extensions/{self.comfy.pack_name}/", "/gwm/", "GWM")
+        elsewhere = " @ https://"
+        return [
+            error
+            for error in self.errors
+            if any(mark in error for mark in marks) and elsewhere not in error
+        ]
+
+    def load(self, workflow: dict) -> None:
+        """Load a workflow into the graph."""
+        self.page.evaluate("async (data) => { await window.app.loadGraphData(data) }", workflow)
+
+    def nodes(self) -> list[dict]:
+        """[{id, type, widgets: {name: value}}] of the open graph."""
+        return self.page.evaluate(
+            """() => window.app.graph.nodes.map((node) => ({
+                id: String(node.id), type: node.type, missing: Boolean(node.has_errors),
+                widgets: Object.fromEntries((node.widgets ?? [])
+                    .filter((w) => w.options?.serialize !== false)
+                    .map((w) => [w.name, w.value])),
+            }))"""
+        )
+
+    def prompt(self) -> dict:
+        """What the editor itself would queue."""
+        return self.page.evaluate("async () => (await window.app.graphToPrompt()).output")
+
+    def shot(self, name: str) -> None:
+        """Keep a picture of the page in the folder GWM_SCREENSHOTS, if that is set."""
+        folder = os.environ.get("GWM_SCREENSHOTS")
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=f"{folder}/{name}-{self.frontend}-{self.renderer}.png")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium: GWM_CHROMIUM, else the system's."""
+    program = os.environ.get("GWM_CHROMIUM") or next(
+        filter(None, map(shutil.which, BROWSERS)), None
+    )
+    if program is None:
+        pytest.fail("no Chromium found: install it (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def newest_frontend() -> Path:
+    """The static folder of the newest comfyui-frontend-package, kept in the cache folder."""
+    folder = paths.cache_dir() / "frontends"
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--dest", str(folder), "comfyui-frontend-package"]
+    subprocess.run(command, check=True)
+    wheel = max(folder.glob("*.whl"), key=_version)
+    target = folder / wheel.stem
+    if not target.exists():
+        with zipfile.ZipFile(wheel) as source:
+            source.extractall(target)
+    return target / "comfyui_frontend_package" / "static"
+
+
+def _version(wheel: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in wheel.name.split("-")[1].split("."))
+
+
+@pytest.fixture(scope="module", params=FRONTENDS)
+def frontend_comfy(
+    request: pytest.FixtureRequest, _session_comfy, start_comfy: Callable
+) -> Iterator[tuple]:
+    """(server, name of its frontend) for each frontend under test."""
+    if request.param == "bundled":
+        yield _session_comfy, request.param
+        return
+    root = request.getfixturevalue("newest_frontend")
+    comfy = start_comfy("--front-end-root", str(root))
+    yield comfy, request.param
+    comfy.stop()
+
+
+@pytest.fixture(scope="module", params=RENDERERS)
+def editor(request: pytest.FixtureRequest, frontend_comfy: tuple, browser: Browser):
+    """An open editor: every frontend in both renderers."""
+    comfy, frontend = frontend_comfy
+    settings = {
+        "Comfy.TutorialCompleted": True,
+        "Comfy.VueNodes.Enabled": RENDERERS[request.param],
+        "Comfy.Workflow.Persist": False,
+    }
+    comfy.client.call("/settings", settings)
+    context = browser.new_context(viewport={"width": 1600, "height": 1000})
+    page = context.new_page()
+    editor = Editor(page, comfy, frontend, request.param)
+
+    def on_console(message) -> None:
+        if message.type == "error":
+            editor.errors.append(f"{message.text} @ {message.location.get('url', '')}")
+
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: editor.errors.append(f"{error} {error.stack or ''}"))
+    editor.open()
+    yield editor
+    context.close()

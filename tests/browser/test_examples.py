@@ -1,0 +1,58 @@
+"""Every example opens in the editor, in both renderers of the oldest and newest frontend."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gwm_core.cli.convert import to_prompt, widget_values
+from gwm_core.cli.studio import OPENABLE, example_url, first_example
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted((ROOT / "example_workflows").glob("*.json"))
+
+
+def bare(prompt: dict) -> dict:
+    """A prompt without titles, which a translated frontend may word differently."""
+    return {key: {k: v for k, v in node.items() if k != "_meta"} for key, node in prompt.items()}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_opens(editor, example):
+    workflow = json.loads(example.read_text(encoding="utf-8"))
+    info = editor.comfy.client.object_info()
+    editor.errors.clear()
+    editor.load(workflow)
+    nodes = {node["id"]: node for node in editor.nodes()}
+    assert set(nodes) == {str(node["id"]) for node in workflow["nodes"]}
+    for node in workflow["nodes"]:
+        shown = nodes[str(node["id"])]
+        if node["type"] in info:
+            expected = widget_values(node, info[node["type"]])
+            assert {name: shown["widgets"].get(name) for name in expected} == expected
+    if editor.renderer == "vue":
+        for node in workflow["nodes"]:
+            editor.page.wait_for_selector(f'[data-node-id="{node["id"]}"]', state="attached")
+    editor.shot(example.stem)
+    assert bare(editor.prompt()) == bare(to_prompt(workflow, info))
+    assert editor.own_errors() == []
+
+
+def test_studio_address_opens_the_first_example(editor):
+    example = first_example(ROOT, None)
+    assert example is not None
+    workflow = json.loads((ROOT / "example_workflows" / f"{example}.json").read_text())
+    address = example_url("", editor.comfy.pack_name, example)
+    editor.open(address)
+    editor.page.wait_for_function(
+        "(count) => window.app.graph.nodes.length === count", arg=len(workflow["nodes"])
+    )
+    assert {n["type"] for n in editor.nodes()} == {n["type"] for n in workflow["nodes"]}
+    assert editor.own_errors() == []
+    editor.shot("studio")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_name_can_be_opened_by_address_and_has_a_thumbnail(example):
+    assert OPENABLE.match(example.stem)
+    assert example.with_suffix(".jpg").is_file()
