@@ -20,7 +20,6 @@ from .errors import FAILED, NO_HOST, CommandError
 from .server import Server, answers, probe, python_of
 
 PORT = 8188
-FIRST_EXAMPLE = "step_a_world"
 # The editor opens a template by its address only if the name is made of these.
 OPENABLE = re.compile(r"^[a-zA-Z0-9_-]+$")
 
@@ -81,7 +80,7 @@ def first_example(pack: Path, wanted: str | None) -> str | None:
     names = sorted(file.stem for file in (pack / "example_workflows").glob("*.json"))
     if wanted is not None and wanted not in names:
         raise CommandError(f"--example {wanted}: no such example; there are {', '.join(names)}")
-    chosen = wanted or (FIRST_EXAMPLE if FIRST_EXAMPLE in names else next(iter(names), None))
+    chosen = wanted or next(iter(names), None)
     return chosen if chosen and OPENABLE.match(chosen) else None
 
 
