@@ -29,6 +29,8 @@ class Clip:
                  first side is F ("per frame") or T are sliced and joined with the clip under the
                  names in ``FRAME_INFO`` and ``TICK_INFO``; other entries of the first part stay
     first        frames of the first tick, for models that make fewer there; None = as every tick
+    lead         frames before the first tick: 1 where a world's first picture is included; they
+                 have no sound
     """
 
     frames: dict[str, np.ndarray]
@@ -39,6 +41,7 @@ class Clip:
     controls: Controls
     info: dict[str, Any] = field(default_factory=dict)
     first: int | None = None
+    lead: int = 0
 
     #: entries of ``info`` with one row per frame: camera poses float64 [F, 5] per view, …
     FRAME_INFO = ("poses", "covered")
@@ -103,8 +106,8 @@ class Clip:
         return sum(array.nbytes for array in arrays) + self.controls.nbytes
 
     def _frames(self, tick: int) -> int:
-        """Frames before a tick."""
-        count = tick * self.embodiment.frames_per_tick
+        """Frames before the end of ``tick`` ticks, the lead included."""
+        count = self.lead + tick * self.embodiment.frames_per_tick
         if self.first is not None and tick > 0:
             count += self.first - self.embodiment.frames_per_tick
         return count
@@ -113,7 +116,7 @@ class Clip:
         """Samples before a tick."""
         if self.sample_rate == 0:
             return 0
-        return round(self._frames(tick) * self.sample_rate / self.fps)
+        return round((self._frames(tick) - self.lead) * self.sample_rate / self.fps)
 
     def __getitem__(self, index: slice) -> Clip:
         """Ticks [a:b] of the clip, as views of its arrays."""
@@ -121,7 +124,7 @@ class Clip:
             raise ClipError("clip: only slices of whole ticks, as in clip[4:12]")
         start, stop, _ = index.indices(len(self))
         stop = max(start, stop)
-        cut = slice(self._frames(start), self._frames(stop))
+        cut = slice(self._frames(start) if start else 0, self._frames(stop))
         info = {}
         for name, value in self.info.items():
             if name in self.FRAME_INFO:
@@ -139,6 +142,7 @@ class Clip:
             controls=self.controls[start:stop],
             info=info,
             first=self.first if start == 0 else None,
+            lead=self.lead if start == 0 else 0,
         )
 
     def hash(self) -> str:
@@ -178,41 +182,93 @@ class Clip:
     def concat(cls, clips: Iterable[Clip]) -> Clip:
         """Clips one after another; ClipError names what differs between them."""
         given = list(clips)
-        parts = [clip for clip in given if len(clip)] or given[:1]
+        parts = [clip for clip in given if clip.frame_count] or given[:1]
         if not parts:
             raise ClipError("clip: nothing to join")
         if len(parts) == 1:
             return parts[0]
-        head = parts[0]
-        for part in parts[1:]:
-            for what, mine, other in (
-                ("fps", head.fps, part.fps),
-                ("sample_rate", head.sample_rate, part.sample_rate),
-                ("views", _shapes(head.frames), _shapes(part.frames)),
-                ("depth", _shapes(head.depth), _shapes(part.depth)),
-                ("sound channels", head.audio.shape[0], part.audio.shape[0]),
-                ("sound", head.audio.shape[1] > 0, part.audio.shape[1] > 0),
-            ):
-                if mine != other:
-                    raise ClipError(f"clip: cannot join, {what} differ: {mine} and {other}")
-            if part.first is not None:
-                raise ClipError("clip: cannot join, a later part holds the world's first tick")
-        info = dict(head.info)
-        for name in (*cls.FRAME_INFO, *cls.TICK_INFO):
+        writer = ClipWriter(sum(len(part) for part in parts))
+        for part in parts:
+            writer.add(part)
+        return writer.clip()
+
+
+class ClipWriter:
+    """Collects clips into arrays of their final size, so that a long clip is held only once.
+
+    Add clips of ``ticks`` ticks in all, then take ``clip()``.
+    """
+
+    def __init__(self, ticks: int) -> None:
+        self.ticks = ticks
+        self.done = 0
+        self.head: Clip | None = None
+        self.infos: list[dict[str, Any]] = []
+        self.controls: list[Controls] = []
+
+    def _begin(self, head: Clip) -> None:
+        self.head = head
+        count = head._frames(self.ticks)
+        self.frames = {n: np.empty((count, *a.shape[1:]), a.dtype) for n, a in head.frames.items()}
+        self.depth = {n: np.empty((count, *a.shape[1:]), a.dtype) for n, a in head.depth.items()}
+        self.audio: np.ndarray | None = None
+
+    def add(self, part: Clip) -> None:
+        """The next ticks; ClipError where they do not fit what came before."""
+        if self.head is None:
+            self._begin(part)
+        head = self.head
+        for what, mine, other in (
+            ("fps", head.fps, part.fps),
+            ("sample_rate", head.sample_rate, part.sample_rate),
+            ("views", _shapes(head.frames), _shapes(part.frames)),
+            ("depth", _shapes(head.depth), _shapes(part.depth)),
+            ("sound channels", head.audio.shape[0], part.audio.shape[0]),
+        ):
+            if mine != other:
+                raise ClipError(f"clip: cannot join, {what} differ: {mine} and {other}")
+        if part is not head and (part.first is not None or part.lead):
+            raise ClipError("clip: cannot join, a later part holds the world's first picture")
+        if self.done + len(part) > self.ticks:
+            raise ClipError(f"clip: cannot join, more than the {self.ticks} ticks announced")
+        start = 0 if part is head else head._frames(self.done)
+        for name, array in part.frames.items():
+            self.frames[name][start : start + len(array)] = array
+        for name, array in part.depth.items():
+            self.depth[name][start : start + len(array)] = array
+        if len(part):
+            self._add_sound(part)
+        self.done += len(part)
+        self.infos.append(part.info)
+        self.controls.append(part.controls)
+
+    def _add_sound(self, part: Clip) -> None:
+        """The sound of a part that has ticks; a first picture alone has none to compare."""
+        samples = part.audio.shape[1]
+        if self.audio is None:
+            total = self.head._samples(self.ticks) if samples else 0
+            self.audio = np.empty((part.audio.shape[0], total), np.float32)
+        start = self.head._samples(self.done)
+        if bool(samples) != bool(self.audio.shape[1]):
+            raise ClipError("clip: cannot join, one part has sound and another has none")
+        self.audio[:, start : start + samples] = part.audio
+
+    def clip(self) -> Clip:
+        """All of it as one clip."""
+        if self.head is None or self.done != self.ticks:
+            raise ClipError(f"clip: {self.done} of {self.ticks} ticks were given")
+        info = dict(self.infos[0])
+        for name in (*Clip.FRAME_INFO, *Clip.TICK_INFO):
             if name in info:
-                if all(name in part.info for part in parts):
-                    info[name] = _join([part.info[name] for part in parts])
+                if all(name in other for other in self.infos):
+                    info[name] = _join([other[name] for other in self.infos])
                 else:
                     del info[name]
-        return cls(
-            {name: np.concatenate([p.frames[name] for p in parts]) for name in head.frames},
-            {name: np.concatenate([p.depth[name] for p in parts]) for name in head.depth},
-            np.concatenate([part.audio for part in parts], axis=1),
-            head.sample_rate,
-            head.fps,
-            head.controls.concat(*(part.controls for part in parts[1:])),
-            info,
-            head.first,
+        controls = self.controls[0].concat(*self.controls[1:])
+        head = self.head
+        audio = head.audio if self.audio is None else self.audio
+        return replace(
+            head, frames=self.frames, depth=self.depth, audio=audio, controls=controls, info=info
         )
 
 

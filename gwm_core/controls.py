@@ -144,6 +144,13 @@ class Controls:
         event = (len(self), control_text.check_event(text))
         return Controls._trusted(self.values, (*self.events, event), self.embodiment)
 
+    def without_pending(self) -> Controls:
+        """The same ticks without events that wait after the last one."""
+        if not self.pending:
+            return self
+        events = tuple(event for event in self.events if event[0] < len(self))
+        return Controls._trusted(self.values, events, self.embodiment)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Controls):
             return NotImplemented
