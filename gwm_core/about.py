@@ -19,7 +19,7 @@ def about(model) -> str:
     )
     for spec in embodiment.controls:
         lines.append(f"  {_control(spec)}")
-    for title, key in (("Imaginer", "imaginer"), ("Licence", "license")):
+    for title, key in (("Imaginer", "imaginer"), ("Licence", "licence")):
         if model.metadata.get(key):
             lines.append(f"{title}: {model.metadata[key]}")
     return "\n".join(lines)

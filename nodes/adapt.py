@@ -8,7 +8,9 @@ import comfy.model_management
 import numpy as np
 import torch
 from comfy_api.v0_0_2 import InputImpl, Types
+from comfy_execution.graph_utils import ExecutionBlocker
 
+from ..gwm_core.clip import Clip
 from ..gwm_core.errors import GWMError
 
 #: How a DEPTH picture is read and written. Disparity (1 / metres) is what depth nodes and
@@ -84,10 +86,30 @@ def depth_to_image(depth: np.ndarray, kind: str) -> torch.Tensor:
     return image.to(comfy.model_management.intermediate_device())
 
 
-def audio_of(samples: np.ndarray, sample_rate: int) -> dict:
-    """float32 ``[C, N]`` to the host's AUDIO."""
-    waveform = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None]
-    return {"waveform": waveform, "sample_rate": int(sample_rate)}
+def clip_images(clip: Clip) -> torch.Tensor:
+    """The frames of a clip's first view as an IMAGE."""
+    return frames_to_image(clip.frames[first_view(clip)])
+
+
+def clip_depth(clip: Clip, kind: str) -> torch.Tensor | ExecutionBlocker:
+    """The depth of a clip's first view as an IMAGE; stops what follows where there is none."""
+    depth = clip.depth.get(first_view(clip))
+    if depth is None:
+        return ExecutionBlocker(f"depth: the model {clip.embodiment.name} makes none")
+    return depth_to_image(depth, kind)
+
+
+def clip_audio(clip: Clip) -> dict | None:
+    """A clip's sound as the host's AUDIO; None for a silent model."""
+    if not clip.sample_rate:
+        return None
+    waveform = torch.from_numpy(np.array(clip.audio, np.float32))[None]
+    return {"waveform": waveform, "sample_rate": int(clip.sample_rate)}
+
+
+def first_view(clip: Clip) -> str:
+    """The camera that nodes show."""
+    return clip.embodiment.views[0].name
 
 
 def video_of(images: torch.Tensor, audio: dict | None, fps: float):

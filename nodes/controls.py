@@ -39,7 +39,11 @@ def _embodiment(model) -> Embodiment:
 
 def _outputs() -> list[io.Output]:
     return [
-        GWMControlTrack.Output("controls", tooltip="The controls, for Step World or Branch World."),
+        GWMControlTrack.Output(
+            "controls",
+            display_name="controls",
+            tooltip="The controls, for Step World or Branch World.",
+        ),
         io.Int.Output(
             "ticks", display_name="ticks", tooltip="How many ticks they last (12 make a second)."
         ),

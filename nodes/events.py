@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from comfy_api.v0_0_2 import io
+from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..gwm_core.about import understood_line
 from ..gwm_core.controls import Controls
 from ..gwm_core.embodiment import rooms_embodiment
 from ..gwm_core.errors import GWMError
 from ..gwm_core.side_by_side import MOST_BRANCHES, parse_branches, side_by_side
-from .adapt import audio_of, frames_to_image, video_of
+from .adapt import clip_audio, clip_images, first_view, frames_to_image, video_of
 from .controls import TEXT_HELP
 from .host import TickProgress, say
-from .types import GWMControlTrack, GWMWorld
-from .worlds import MOST_TICKS, walked
+from .types import GWMControlTrack, GWMWorld, WorldOnWire
+from .worlds import MOST_TICKS
 
 _BRANCHES = "left: A+look(-6,0)*15 W*21\nstraight on: W*36\nright: D+look(6,0)*15 W*21"
 
@@ -61,11 +62,11 @@ class GWMWorldEvent(io.ComfyNode):
 
     @classmethod
     def execute(cls, world, text) -> io.NodeOutput:
-        with world.host.running() as gwm:
-            line = understood_line(*gwm.understand(text))
+        with world.host.running() as loaded:
+            line = understood_line(*loaded.understand(text))
             changed = world.world.with_event(text)
         say(line)
-        return io.NodeOutput(type(world)(changed, world.host, world.path), line)
+        return io.NodeOutput(WorldOnWire(changed, world.host), line)
 
 
 class GWMBranchWorld(io.ComfyNode):
@@ -153,33 +154,29 @@ class GWMBranchWorld(io.ComfyNode):
         labels, tracks = _branches(world, branches, wired)
         if sound_of > len(tracks):
             raise GWMError(f"sound_of: there are {len(tracks)} branches, not {sound_of}")
-        with world.host.running() as gwm:
+        with world.host.running():
             progress = TickProgress(sum(len(t) for t in tracks))
-            after, clips = gwm.branch(world.world, tracks, progress=progress)
-        view = next(iter(clips[0].frames))
-        worlds = [walked(world, w, c) for w, c in zip(after, clips, strict=True)]
-        sounds = [None if c.audio is None else audio_of(c.audio, c.sample_rate) for c in clips]
-        videos = [
-            video_of(frames_to_image(c.frames[view]), sound, c.fps)
-            for c, sound in zip(clips, sounds, strict=True)
-        ]
+            after, clips = world.world.branch(tracks, progress=progress)
+        worlds = [WorldOnWire(w, world.host) for w in after]
+        view = first_view(clips[0])
+        videos = [video_of(clip_images(c), clip_audio(c), c.fps) for c in clips]
         grid = frames_to_image(side_by_side([c.frames[view] for c in clips], labels))
         return io.NodeOutput(
-            video_of(grid, sounds[sound_of - 1], clips[0].fps),
+            video_of(grid, clip_audio(clips[sound_of - 1]), clips[0].fps),
             grid,
             worlds[0],
             worlds[1],
-            worlds[2] if len(worlds) > 2 else _no_third(),
+            worlds[2] if len(worlds) > 2 else ExecutionBlocker(None),
             worlds,
             videos,
         )
 
 
 def _branches(world, text: str, wired: dict):
-    found = parse_branches(text, world.host.model.embodiment)
+    found = parse_branches(text, world.world.embodiment)
     for name in sorted(wired):
         if wired[name] is not None:
-            track = Controls.of(wired[name], world.host.model.embodiment)
+            track = Controls.of(wired[name], world.world.embodiment)
             found.append((f"{len(found) + 1}: {track.to_text()}", track))
     if not 2 <= len(found) <= MOST_BRANCHES:
         raise GWMError(
@@ -192,9 +189,3 @@ def _branches(world, text: str, wired: dict):
                 f"1 to {MOST_TICKS} are needed"
             )
     return [label for label, _ in found], [track for _, track in found]
-
-
-def _no_third():
-    from comfy_execution.graph_utils import ExecutionBlocker
-
-    return ExecutionBlocker(None)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 
 import folder_paths
-import numpy as np
 from comfy_api.v0_0_2 import io
 
-from ..gwm_core import load_world
+from .. import gwm_core as gwm
 from ..gwm_core.errors import GWMError
 from .host import say
 from .models import file_mark
@@ -83,7 +82,8 @@ class GWMSaveWorld(io.ComfyNode):
             filename_prefix, folder_paths.get_output_directory()
         )
         file = f"{name}_{counter:05}_{ENDING}"
-        world.world.save(os.path.join(folder, file))
+        with world.host.running():
+            world.world.save(os.path.join(folder, file))
         listed = f"{os.path.join(subfolder, file).replace(os.sep, '/')} [output]"
         say(f"saved {listed}")
         return io.NodeOutput(listed, ui={"text": [listed]})
@@ -114,7 +114,9 @@ class GWMLoadWorld(io.ComfyNode):
                 ),
             ],
             outputs=[
-                GWMWorld.Output("world", tooltip="The world as it was when saved."),
+                GWMWorld.Output(
+                    "world", display_name="world", tooltip="The world as it was when saved."
+                ),
                 io.Int.Output(
                     "tick", display_name="tick", tooltip="How many ticks it had been played."
                 ),
@@ -128,7 +130,6 @@ class GWMLoadWorld(io.ComfyNode):
     @classmethod
     def execute(cls, model, file) -> io.NodeOutput:
         path = world_path(file)
-        with model.running() as gwm:
-            world = load_world(path, gwm)
-        value = WorldOnWire(world, model, np.asarray(world.path, np.float64))
-        return io.NodeOutput(value, world.tick)
+        with model.running() as loaded:
+            world = gwm.load_world(path, loaded)
+        return io.NodeOutput(WorldOnWire(world, model), world.tick)

@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from pathlib import Path
 
 import folder_paths
 from comfy_api.v0_0_2 import io
 
-from ..gwm_core import load
-from ..gwm_core.checkpoint import embedded_models
+from .. import gwm_core as gwm
+from ..gwm_core.about import about
+from ..gwm_core.checkpoint import BANK_SUFFIX, EMBEDDED, SUFFIX, list_models
 from .host import HostModel, operations, pick_device, plain_tensors
 from .types import GWMModel
 
 FOLDER = "gwm"
-_BANK = ".bank.safetensors"
 
 folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
 # A new folder name starts without any extensions, which means "all files".
 folder_paths.folder_names_and_paths[FOLDER] = (
     folder_paths.folder_names_and_paths[FOLDER][0],
-    {".safetensors"},
+    {SUFFIX},
 )
 
 # Models in use, so that a host that keeps no node outputs (--cache-none) does not load the same
@@ -30,9 +31,14 @@ _loaded: weakref.WeakValueDictionary[tuple, HostModel] = weakref.WeakValueDictio
 _loading = threading.Lock()
 
 
+def embedded_models() -> dict[str, Path]:
+    """The models that come with the pack, by name."""
+    return {n: p for n, p in list_models().items() if p.is_relative_to(EMBEDDED)}
+
+
 def model_names() -> list[str]:
     """Embedded models first, then the files in ``models/gwm`` and its extra paths."""
-    files = [f for f in folder_paths.get_filename_list(FOLDER) if not f.endswith(_BANK)]
+    files = [f for f in folder_paths.get_filename_list(FOLDER) if not f.endswith(BANK_SUFFIX)]
     return [*embedded_models(), *files]
 
 
@@ -81,7 +87,11 @@ class GWMLoadModel(io.ComfyNode):
                 ),
             ],
             outputs=[
-                GWMModel.Output("model", tooltip="The model, for New World and Load World."),
+                GWMModel.Output(
+                    "model",
+                    display_name="model",
+                    tooltip="The model, for New World and Load World.",
+                ),
                 io.String.Output(
                     "about",
                     display_name="about",
@@ -104,6 +114,6 @@ class GWMLoadModel(io.ComfyNode):
             host = _loaded.get(key)
             if host is None:
                 with plain_tensors():
-                    model = load(path, device=target, operations=operations())
+                    model = gwm.load(path, device=target, operations=operations())
                 host = _loaded[key] = HostModel(model, target)
-        return io.NodeOutput(host, host.model.about())
+        return io.NodeOutput(host, about(host.model))

@@ -11,7 +11,7 @@ from comfy_api.v0_0_2 import io
 from ..gwm_core.errors import GWMError
 from ..gwm_core.plucker import sample_times, wan_camera_embedding
 from .adapt import tensor_of
-from .types import GWMWorld
+from .types import GWMWorld, WorldOnWire
 
 
 class GWMCameraToWan(io.ComfyNode):
@@ -106,26 +106,41 @@ class GWMCameraToWan(io.ComfyNode):
 
     @classmethod
     def execute(cls, world, width, height, length, scale, last_ticks, images=None) -> io.NodeOutput:
-        embodiment = world.host.model.embodiment
-        view = embodiment.views[0]
-        path = world.path
-        if last_ticks:
-            path = path[-(last_ticks * embodiment.frames_per_tick + 1) :]
-        if len(path) < 2:
-            raise GWMError("world: nothing has been walked yet; put a Step World before this node")
+        view = world.world.embodiment.views[0]
+        path, frames = walked_frames(world, last_ticks, images)
         embedding = wan_camera_embedding(
             path, width, height, length, view.fov_deg, (view.width, view.height), scale
         )
         target = comfy.model_management.intermediate_device()
-        guide = _guide(images, width, height, length)
+        guide = _guide(frames, width, height, length)
         return io.NodeOutput(embedding.to(target), width, height, length, guide.to(target))
 
 
-def _guide(images, width: int, height: int, length: int) -> torch.Tensor:
-    """Frames at the video's times (the nearest one each), cut to its aspect and scaled."""
+def walked_frames(world: WorldOnWire, last_ticks: int, images):
+    """The poses of a walk ``[P, 5]`` and, where wired in, the frame seen from each of them.
+
+    Frames are those that end the walk: from them the poses are counted back.
+    """
+    path = world.world.path
+    if len(path) < 2:
+        raise GWMError("world: nothing has been walked yet; put a Step World before this node")
+    most = last_ticks * world.world.embodiment.frames_per_tick + 1 if last_ticks else len(path)
     if images is None:
-        return torch.zeros(1, height, width, 3)
+        return path[-most:], None
     frames = tensor_of(images, "images", (4,), "an IMAGE [batch, height, width, channels]")
+    if len(frames) > len(path):
+        raise GWMError(
+            f"images: {len(frames)} frames, but the world's walk has only {len(path)}; "
+            "wire images or depth of the step that made this world"
+        )
+    count = min(most, len(frames))
+    return path[-count:], frames[-count:]
+
+
+def _guide(frames: torch.Tensor | None, width: int, height: int, length: int) -> torch.Tensor:
+    """Frames at the video's times (the nearest one each), cut to its aspect and scaled."""
+    if frames is None:
+        return torch.zeros(1, height, width, 3)
     index = torch.from_numpy(np.round(sample_times(len(frames), length)).astype(np.int64))
     picked = frames[index][..., :3].movedim(-1, 1)
     return comfy.utils.common_upscale(picked, width, height, "bilinear", "center").movedim(1, -1)

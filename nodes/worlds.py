@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 from comfy_api.v0_0_2 import io
+from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..gwm_core.about import understood_line
 from ..gwm_core.controls import Controls
 from ..gwm_core.errors import GWMError
 from .adapt import (
     DEPTH_KINDS,
-    audio_of,
+    clip_audio,
+    clip_depth,
+    clip_images,
     depth_to_array,
-    depth_to_image,
-    frames_to_image,
     image_to_array,
     video_of,
 )
@@ -84,7 +84,9 @@ class GWMNewWorld(io.ComfyNode):
                 ),
             ],
             outputs=[
-                GWMWorld.Output("world", tooltip="The world at its first picture."),
+                GWMWorld.Output(
+                    "world", display_name="world", tooltip="The world at its first picture."
+                ),
                 io.Image.Output("first_image", display_name="image", tooltip="The first picture."),
                 io.Image.Output(
                     "first_depth",
@@ -106,19 +108,17 @@ class GWMNewWorld(io.ComfyNode):
         kind = DEPTH_KINDS[depth_is]
         picture = None if image is None else image_to_array(image)
         distance = None if depth is None else depth_to_array(depth)
-        with model.running() as gwm:
-            world = gwm.new_world(
+        with model.running() as loaded:
+            world = loaded.new_world(
                 prompt=prompt, image=picture, depth=distance, depth_kind=kind, seed=seed
             )
             clip = world.first_clip()
         line = understood_line(world.understood, world.ignored)
         say(line)
-        view = next(iter(clip.frames))
-        value = WorldOnWire(world, model, np.asarray(clip.info["poses"], np.float64)[:1])
         return io.NodeOutput(
-            value,
-            frames_to_image(clip.frames[view]),
-            depth_to_image(clip.depth[view], "near_white"),
+            WorldOnWire(world, model),
+            clip_images(clip),
+            clip_depth(clip, "near_white"),
             line,
         )
 
@@ -183,24 +183,22 @@ class GWMStepWorld(io.ComfyNode):
     @classmethod
     def execute(cls, world, text, depth_as, controls=None) -> io.NodeOutput:
         track = step_controls(world, text, controls)
-        with world.host.running() as gwm:
-            after, clip = gwm.step(world.world, track, progress=TickProgress(len(track)))
-        view = next(iter(clip.frames))
-        images = frames_to_image(clip.frames[view])
-        audio = None if clip.audio is None else audio_of(clip.audio, clip.sample_rate)
+        with world.host.running():
+            after, clip = world.world.step(track, progress=TickProgress(len(track)))
+        images, audio = clip_images(clip), clip_audio(clip)
         return io.NodeOutput(
             images,
-            audio,
+            ExecutionBlocker("audio: this model makes no sound") if audio is None else audio,
             video_of(images, audio, clip.fps),
-            depth_to_image(clip.depth[view], DEPTH_KINDS[depth_as]),
+            clip_depth(clip, DEPTH_KINDS[depth_as]),
             track,
-            walked(world, after, clip),
+            WorldOnWire(after, world.host),
         )
 
 
 def step_controls(world: WorldOnWire, text: str, controls):
     """The controls of a step: the wired ones or the text, never empty, never endless."""
-    track = Controls.of(text if controls is None else controls, world.host.model.embodiment)
+    track = Controls.of(text if controls is None else controls, world.world.embodiment)
     if len(track) == 0:
         raise GWMError(
             "text: no ticks to play; write what to press, for example W*24, or idle*12 to wait"
@@ -211,9 +209,3 @@ def step_controls(world: WorldOnWire, text: str, controls):
             "(5 minutes of video in memory): use several Step World nodes in a row"
         )
     return track
-
-
-def walked(before: WorldOnWire, world, clip) -> WorldOnWire:
-    """The wire value after a step: the path grows by the clip's poses."""
-    poses = np.asarray(clip.info["poses"], np.float64)
-    return WorldOnWire(world, before.host, np.concatenate([before.path, poses]))
