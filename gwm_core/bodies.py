@@ -26,7 +26,9 @@ PITCH_LIMIT = math.radians(60.0)
 THROW_SPEED = 5.5
 THROW_RADIUS = 0.12
 THROW_EVERY = 6
-THROW_RGB = (0.93, 0.45, 0.10)
+THROW_RGB = (1.0, 0.478, 0.078)
+THROWN_BALLS = 3
+FIRST_THROWN = 1000
 PUSH_REACH = 1.1
 PUSH_CONE = math.radians(60.0)
 STEP_LENGTH = 0.70
@@ -47,8 +49,8 @@ class Player:
     """The walker. `pos` [3] is the foot (m), `vel` [3] m/s, `yaw` and `pitch` radians.
 
     `phase` is the distance (m) walked on the ground since the last rest, 0 at rest: footsteps
-    sound where it passes FIRST_STEP + k * STEP_LENGTH. `cooldown` counts the ticks until the next
-    throw is possible.
+    sound where it passes FIRST_STEP + k * STEP_LENGTH. `cooldown` and `push_wait` count the ticks
+    until the next throw and push are possible.
     """
 
     pos: np.ndarray
@@ -58,6 +60,7 @@ class Player:
     on_ground: bool = True
     phase: float = 0.0
     cooldown: int = 0
+    push_wait: int = 0
 
     def __post_init__(self):
         object.__setattr__(self, "pos", _frozen(self.pos, np.float64, (3,), "player pos"))
@@ -67,6 +70,7 @@ class Player:
         object.__setattr__(self, "on_ground", bool(self.on_ground))
         object.__setattr__(self, "phase", float(self.phase))
         object.__setattr__(self, "cooldown", int(self.cooldown))
+        object.__setattr__(self, "push_wait", int(self.push_wait))
 
     @staticmethod
     def at_pose(pose) -> Player:
@@ -86,17 +90,18 @@ class Player:
         return np.array([c * math.cos(self.yaw), c * math.sin(self.yaw), math.sin(self.pitch)])
 
     def to_array(self) -> np.ndarray:
-        """float64 [11]: pos, vel, yaw, pitch, on_ground, phase, cooldown."""
-        tail = [self.yaw, self.pitch, float(self.on_ground), self.phase, float(self.cooldown)]
-        return np.concatenate([self.pos, self.vel, np.array(tail)])
+        """float64 [12]: pos, vel, yaw, pitch, on_ground, phase, cooldown, push_wait."""
+        tail = [self.yaw, self.pitch, self.on_ground, self.phase, self.cooldown, self.push_wait]
+        return np.concatenate([self.pos, self.vel, np.array(tail, np.float64)])
 
     @staticmethod
     def from_array(values) -> Player:
-        """The inverse of to_array."""
+        """The inverse of to_array; the last member may be missing (0)."""
         v = np.asarray(values, np.float64)
-        if v.shape != (11,):
-            raise ValueError(f"Player: array has shape {v.shape}, expected (11,)")
-        return Player(v[0:3], v[3:6], v[6], v[7], v[8] > 0.5, v[9], int(v[10]))
+        if v.shape not in ((11,), (12,)):
+            raise ValueError(f"Player: array has shape {v.shape}, expected (12,)")
+        wait = int(v[11]) if len(v) > 11 else 0
+        return Player(v[0:3], v[3:6], v[6], v[7], v[8] > 0.5, v[9], int(v[10]), wait)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +168,9 @@ class Bodies:
         return replace(self, **changes)
 
     def add(self, kind: int, pos, *, yaw: float = 0.0, vel=(0, 0, 0), yaw_rate: float = 0.0,
-            size=(THROW_RADIUS,) * 3, rgb=THROW_RGB, texture=None, movable: bool = True) -> Bodies:
-        """A copy with one more body, in the first empty slot.
+            size=(THROW_RADIUS,) * 3, rgb=THROW_RGB, texture=None, movable: bool = True,
+            id: int | None = None) -> Bodies:
+        """A copy with one more body, in the first empty slot; `id` defaults to the next free one.
 
         When every slot is taken the oldest ball makes room, else the body that was added first;
         so a world that throws for ever keeps a bounded state.
@@ -181,7 +187,7 @@ class Bodies:
         arrays = {name: np.array(getattr(self, name)) for name in FIELDS}
         values = {"kind": kind, "pos": pos, "yaw": yaw, "vel": vel, "yaw_rate": yaw_rate,
                   "size": size, "rgb": rgb, "movable": movable,
-                  "id": int(self.id.max(initial=0)) + 1}
+                  "id": self.next_id() if id is None else id}
         for name, value in values.items():
             arrays[name][slot] = value
         textures = self.texture
@@ -195,6 +201,19 @@ class Bodies:
             else:
                 textures[slot] = texture
         return Bodies(**arrays, texture=textures)
+
+    def next_id(self) -> int:
+        """One more than the largest id below FIRST_THROWN."""
+        return int(self.id[self.id < FIRST_THROWN].max(initial=0)) + 1
+
+    def throw(self, pos, vel) -> Bodies:
+        """A copy with a ball thrown from pos [3] at vel [3]; at most THROWN_BALLS exist at once."""
+        thrown = np.nonzero((self.id >= FIRST_THROWN) & (self.kind == BALL))[0]
+        number = max(int(self.id.max(initial=0)) + 1, FIRST_THROWN)
+        out = self
+        if len(thrown) >= THROWN_BALLS:
+            out = self.remove(int(thrown[np.argmin(self.id[thrown])]))
+        return out.add(BALL, pos, vel=vel, texture=throw_texture(), id=number)
 
     def remove(self, slot: int) -> Bodies:
         """A copy with `slot` emptied."""
@@ -228,7 +247,7 @@ def throw_texture() -> np.ndarray:
     rows = (np.arange(TEXTURE) + 0.5) / TEXTURE * 2 - 1
     out = np.empty((TEXTURE, TEXTURE, 3), np.uint8)
     out[:] = np.round(np.array(THROW_RGB) * 255)
-    out[np.abs(rows) < 0.22] = (245, 245, 240)
+    out[np.abs(rows) < 0.22] = 250
     return out
 
 

@@ -14,13 +14,15 @@ from .bodies import GRAVITY, RADIUS
 FPS = 24
 DT = 1.0 / FPS
 AZIMUTHS = 48
-PLAYER_HEIGHTS = (0.10, 0.40, 0.80, 1.20, 1.55)
+PLAYER_HEIGHTS = (0.10, 0.38, 0.70, 1.15, 1.55)
 # A ball looks most closely where it is going: rings of directions around its path (degrees from
 # it, how many), then straight down.
-BALL_RINGS = ((0, 1), (10, 6), (20, 8), (35, 10), (55, 12), (80, 12), (110, 12), (145, 11), (180, 1))
+BALL_RINGS = ((0, 1), (10, 6), (20, 8), (35, 10), (55, 12), (80, 12), (110, 12), (145, 11),
+              (180, 1))
 BOX_AZIMUTHS = 24
 BOX_HEIGHTS = (-0.6, 0.6)
 RESTITUTION = 0.55
+SLIDING = 0.1
 
 
 def ball_directions() -> np.ndarray:
@@ -101,7 +103,8 @@ def ball_guide(pos, vel, radius, dirs, dist, dt: float = DT):
     v1 = vel + accel * at
     into = np.minimum((v1 * normal).sum(1), 0.0)
     v2 = v1 - np.where(touching, (1 + RESTITUTION) * into, 0.0)[:, None] * normal
-    v2 = v2 - np.where(touching, 1.0, 0.0)[:, None] * 0.1 * (v2 - (v2 * normal).sum(1)[:, None] * normal)
+    sliding = v2 - (v2 * normal).sum(1)[:, None] * normal
+    v2 = v2 - np.where(touching, SLIDING, 0.0)[:, None] * sliding
     rest = dt - at
     new_pos = pos + mean * at + v2 * rest + 0.5 * accel * rest**2 * ~touching[:, None]
     new_vel = np.where(touching[:, None], v2, vel + accel * dt)

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from .compiled import njit
+from .compiled import kernel
 
 FAR = 6.0
 
@@ -38,7 +38,7 @@ def turned(dirs: np.ndarray, yaw: float) -> np.ndarray:
     return out
 
 
-@njit
+@kernel
 def _cast(origins, dirs, cuboids, spheres, columns, skip, far, out):
     """Distances into out [M]; -0 and inside count as 0."""
     for m in range(origins.shape[0]):
@@ -83,8 +83,10 @@ def _cast(origins, dirs, cuboids, spheres, columns, skip, far, out):
             a2 = dx * dx + dy * dy
             if a2 > 1e-12:
                 b = (px * dx + py * dy) / a2
-                disc = b * b - (px * px + py * py - r * r) / a2
-                if disc > 0:
+                outside = px * px + py * py - r * r
+                disc = b * b - outside / a2
+                # What starts inside (a ball just thrown) passes out freely.
+                if disc > 0 and outside > 0:
                     root = math.sqrt(disc)
                     t = max(-b - root, 0.0)
                     z = oz + t * dz

@@ -13,7 +13,6 @@ from ..physics import AZIMUTHS, BALL_DIRS, BALL_MIRROR, BOX_AZIMUTHS, BOX_HEIGHT
 
 NEAR, WIDE = 0.06, 0.4
 RAYS = len(BALL_DIRS)
-DOOR_PROBES = 6
 
 
 def soft(gap) -> np.ndarray:
@@ -28,20 +27,22 @@ def _row(parts):
 
 
 # Each kind's layout: (name, shape, how it mirrors). "y": second axis of a vector changes sign;
-# "az": reversed azimuths; "ball": permuted rays; "flip": changes sign; "": unchanged.
+# "az": reversed azimuths; "ball": permuted rays; "five": left and right
+# swapped; "flip": changes sign; "": unchanged.
 PLAYER = (("vel", (3,), "y"), ("wish", (2,), "y"), ("flags", (3,), ""), ("pushed", (2,), "y"),
           ("static", (AZIMUTHS, len(PLAYER_HEIGHTS), 2), "az"), ("moving", (AZIMUTHS, 2, 2), "az"),
-          ("known", (AZIMUTHS,), "az"))
+          ("known", (AZIMUTHS,), "az"), ("below", (5, 2), "five"))
 BALL = (("speed", (6,), ""), ("touch", (3,), ""), ("normal", (3,), "y"), ("change", (3,), "y"),
         ("mate", (3,), "y"), ("matevel", (3,), "y"),
         ("static", (RAYS, 2), "ball"), ("moving", (RAYS, 2), "ball"), ("known", (RAYS,), "ball"))
 BOX = (("vel", (3,), "y"), ("rate", (1,), "flip"), ("size", (3,), ""), ("mate", (2,), "y"),
        ("nearest", (2,), "y"), ("touch", (4,), ""), ("matevel", (2,), "y"), ("wish", (2,), "y"),
-       ("push", (2,), "y"), ("static", (BOX_AZIMUTHS, len(BOX_HEIGHTS), 2), "az"),
+       ("static", (BOX_AZIMUTHS, len(BOX_HEIGHTS), 2), "az"),
        ("moving", (BOX_AZIMUTHS, 2), "az"), ("known", (BOX_AZIMUTHS,), "az"))
 DOOR = (("rate", (1,), ""), ("size", (2,), ""), ("mate", (2,), ""), ("touch", (4,), ""),
-        ("matevel", (2,), ""), ("wish", (2,), ""), ("push", (1,), ""),
-        ("static", (DOOR_PROBES, 2), ""), ("moving", (DOOR_PROBES, 2), ""))
+        ("matevel", (2,), ""), ("wish", (2,), ""),
+        ("static", (BOX_AZIMUTHS, 2), ""), ("known", (BOX_AZIMUTHS,), ""),
+        ("moving", (BOX_AZIMUTHS, 2), ""))
 LAYOUTS = {"player": PLAYER, "ball": BALL, "box": BOX, "door": DOOR}
 
 
@@ -65,6 +66,8 @@ def _mirror_tables():
                 block = block[-np.arange(shape[0]) % shape[0]]
             elif how == "ball":
                 block = block[BALL_MIRROR]
+            elif how == "five":
+                block = block[[0, 1, 4, 3, 2]]
             elif how == "y":
                 flip[..., 1] = -1
             elif how == "flip":

@@ -14,12 +14,14 @@ from torch import nn
 CELL, MATERIAL_CELL = 8, 16
 FOUND = ("ball", "box", "door")
 MATERIALS = 6
-# Channels of the cell head: per kind a heat logit; offset of the centre in cells; depth of the
-# centre behind the seen surface (m); log half extents against TYPICAL; twice two turn angles
-# (box: 4 x angle, door: 2 x angle, as cos and sin); the side of a door's hinge.
-HEAD = {"heat": slice(0, 3), "offset": slice(3, 5), "behind": slice(5, 6), "size": slice(6, 9),
-        "turn4": slice(9, 11), "turn2": slice(11, 13), "hinge": slice(13, 14)}
-CHANNELS = 14
+# Channels of the cell head: per kind a heat logit; the middle of what is seen of it, and its
+# projected centre, from the cell's middle in cells; depth of the centre behind the surface seen
+# (m); log half extents against TYPICAL; turn angles (box: 4 x angle, door: 2 x angle, as cos and
+# sin); the side of a door's hinge.
+HEAD = {"heat": slice(0, 3), "seen": slice(3, 5), "centre": slice(5, 7), "behind": slice(7, 8),
+        "size": slice(8, 11), "turn4": slice(11, 13), "turn2": slice(13, 15),
+        "hinge": slice(15, 16)}
+CHANNELS = 16
 TYPICAL = 0.25
 
 
@@ -34,7 +36,7 @@ def _conv(inputs, outputs, stride, operations):
 class FinderNet(nn.Module):
     """[B,4,H,W] (RGB in -1..1, disparity 1/m; H and W multiples of 32) -> dict of maps.
 
-    cells [B,14,H/8,W/8], mask [B,1,H,W] logits, material [B,6,H/16,W/16] logits.
+    cells [B,16,H/8,W/8], mask [B,1,H,W] logits, material [B,6,H/16,W/16] logits.
     """
 
     def __init__(self, width: int = 32, operations=nn):
