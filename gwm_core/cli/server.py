@@ -24,9 +24,10 @@ NEEDED = (
 ).split()
 PROBE = """
 import importlib.util, json, sys
-missing = [n for n in sys.argv[1:] if importlib.util.find_spec(n) is None]
+look, *needed = sys.argv[1:]
+missing = [n for n in needed if importlib.util.find_spec(n) is None]
 gpu = False
-if "torch" not in missing:
+if look == "gpu" and "torch" not in missing:
     import torch
     gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     gpu = gpu or (hasattr(torch, "xpu") and torch.xpu.is_available())
@@ -60,9 +61,10 @@ def python_of(tree: Path) -> str:
     return sys.executable
 
 
-def probe(python: str) -> dict:
+def probe(python: str, look_for_gpu: bool = True) -> dict:
     """{"missing": packages that `python` lacks, "gpu": whether its torch sees one}."""
-    done = subprocess.run([python, "-c", PROBE, *NEEDED], capture_output=True, text=True)
+    command = [python, "-c", PROBE, "gpu" if look_for_gpu else "no", *NEEDED]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise CommandError(f"{python} cannot import torch: {done.stderr.strip()[-500:]}", NO_HOST)
     return json.loads(done.stdout)

@@ -57,7 +57,7 @@ def prepare(args: argparse.Namespace) -> tuple[Server, Path, str]:
         base = own_base = host.make_base(cache / "studio")
     name = host.link_pack(pack, base)
     python = python_of(tree)
-    found = probe(python)
+    found = probe(python, look_for_gpu=not args.cpu)
     if found["missing"]:
         advice = 'pip install ".[studio]"'
         if args.comfyui:
@@ -70,7 +70,7 @@ def prepare(args: argparse.Namespace) -> tuple[Server, Path, str]:
         own_base,
         cache / "studio" / "comfyui.log",
         python=python,
-        cpu=args.cpu or not found["gpu"],
+        cpu=not found["gpu"],
     )
     return server, base, name
 
