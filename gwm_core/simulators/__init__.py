@@ -1,0 +1,1 @@
+"""Ground truth: worlds with exact controls, poses, depth, contacts and sound."""
