@@ -18,7 +18,7 @@ import numpy as np
 
 from ..simulators.rooms import catalogue as cat
 from ..simulators.rooms.explorer import Explorer
-from ..simulators.rooms.layout import HELD_IN, HELD_OUT, split_of
+from ..simulators.rooms.layout import HELD_IN, HELD_OUT, JUDGES, split_of
 from ..simulators.rooms.light import Lighting
 from ..simulators.rooms.light import relight as relight_view
 from ..simulators.rooms.sim import EVENT_FIELDS, FRAMES, Rooms
@@ -47,7 +47,7 @@ def record_episode(seed: int, ticks: int, split: str = "train", render: bool = T
                    sim: Rooms | None = None, sound: bool = True, prompt: bool = True) -> dict:
     """Play one episode and return it.
 
-    seed: layout seed, which must belong to `split` ('train' or 'heldout'); number: which of the
+    seed: layout seed, which must belong to `split` ('train', 'heldout' or 'judge'); number: which of the
     layout's walks.  condition: index 0..17, or None for one by seed (60 % neutral).  controls
     [T,9] replace the explorer (a scripted walk), start (x, y, yaw) the plan's own start.
 
@@ -217,7 +217,7 @@ def record_set(folder: str | Path, split: str, layouts: int, ticks: int, walks: 
 
     Episodes that exist already are kept: call it again to resume.  Returns their number.
     """
-    pool = HELD_IN if split == "train" else HELD_OUT
+    pool = {"train": HELD_IN, "heldout": HELD_OUT, "judge": JUDGES}[split]
     jobs = [(str(folder), seed, n, ticks, split, render, sound)
             for n in range(walks) for seed in list(pool)[:layouts]]
     jobs = [j for j in jobs if not episode_path(folder, split, j[1], j[2]).exists()]

@@ -10,6 +10,7 @@ from . import catalogue as cat
 
 HELD_IN = range(0, 500)
 HELD_OUT = range(10000, 10060)
+JUDGES = range(2000, 2160)  # what the evaluation's judges learn from, and nothing else
 WALL = 0.16  # thickness between two rooms
 DOOR_HEIGHT = 2.06
 LEAF = (0.90, 0.04)  # width and thickness of a door leaf
@@ -104,12 +105,15 @@ class Layout:
 
 
 def split_of(seed: int) -> str:
-    """'train' or 'heldout'; ValueError for a seed in neither range."""
+    """'train', 'heldout' or 'judge'; ValueError for a seed in none of these ranges."""
     if seed in HELD_IN:
         return "train"
     if seed in HELD_OUT:
         return "heldout"
-    raise ValueError(f"layout seed {seed} is neither held in (0..499) nor held out (10000..10059)")
+    if seed in JUDGES:
+        return "judge"
+    raise ValueError(f"layout seed {seed} is neither held in (0..499) nor held out (10000..10059) "
+                     "nor for judges (2000..2159)")
 
 
 def _snap(v: float) -> float:

@@ -1,0 +1,91 @@
+"""Imagining ahead: whole views some way off, made in a thread, visible at a fixed later tick."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from ..guide import ahead, draw, fill_cracks, new_pixels, urgent
+from ..imagine import Context, Placement, imagine
+from ..memory import Keyframe, Memory
+from .parts import CANONICAL_LIGHT, Parts
+from .state import Ahead, Made, RolloutState, Scene
+
+WAIT = 4
+"""Ticks from asking for a view to its becoming visible."""
+PAUSE = 2
+"""Ticks of rest after a view that brought little."""
+SURROUND = (60.0, -60.0, 120.0, -120.0, 180.0)
+FEW = 40
+
+_pool = ThreadPoolExecutor(1, thread_name_prefix="gwm-imagine")
+
+
+def imagine_view(parts: Parts, memory: Memory, placements: tuple[Placement, ...], scene: Scene,
+                 pose: np.ndarray, seed: int) -> Made:
+    """Imagine what is unseen of the view at `pose` and say which of its pixels to keep."""
+    camera = parts.camera
+    seen = draw(memory, pose, camera)
+    guide = fill_cracks(seen)
+    rgb = parts.light.canonical(guide.rgb, seen.lights(memory), guide.source_depth)
+    known = guide.covered | guide.filled
+    disparity = np.where(known, 1.0 / np.maximum(guide.depth, 0.05), 0.0).astype(np.float32)
+    context = Context(theme=scene.theme if scene.theme >= 0 else None, placements=placements)
+    made = imagine(parts.imaginer, rgb, disparity, known, label=guide.label, pose=pose,
+                   fov_deg=camera.fov_deg, context=context, seed=seed)
+    keep, border = new_pixels(guide.with_(covered=known), made.rgb, made.depth)
+    keep &= made.sure
+    placed = made.placements or placements
+    if keep.sum() < FEW:
+        return Made((), placed, made.remembered)
+    frame = Keyframe(rgb=made.rgb, depth=made.depth, pose=pose, keep=keep, border=border,
+                     label=made.label, light=CANONICAL_LIGHT, camera=camera,
+                     origin=parts.imaginer.name)
+    return Made((frame,), placed, made.remembered)
+
+
+def imagine_around(parts: Parts, memory: Memory, placements: tuple[Placement, ...], scene: Scene,
+                   pose: np.ndarray, seed: int) -> tuple[Memory, tuple[Placement, ...]]:
+    """Imagine the whole surroundings of a first picture, so that any turn finds a place."""
+    for turn in SURROUND:
+        there = np.array([*pose[:3], pose[3] + math.radians(turn), 0.0])
+        made = imagine_view(parts, memory, placements, scene, there, seed)
+        for frame in made.keyframes:
+            memory = memory.add(frame)
+        placements = made.placements
+    return memory, placements
+
+
+def take_due(state: RolloutState) -> RolloutState:
+    """Let what was imagined become visible when its tick has come."""
+    due = state.ahead
+    if due is None or state.tick + 1 < due.due:
+        return state
+    made = due.result()
+    memory = state.memory
+    for frame in made.keyframes:
+        memory = memory.add(frame)
+    rest = PAUSE if made.keyframes else 4 * PAUSE
+    return state.replace(memory=memory, placements=made.placements, ahead=None,
+                         quiet_until=state.tick + 1 + rest)
+
+
+def ask_ahead(parts: Parts, state: RolloutState, velocity: np.ndarray,
+              turn_rate: float) -> RolloutState:
+    """Ask for the next view to imagine, if one is wanted; `turn_rate` in radians a second."""
+    if state.ahead is not None:
+        return state
+    pose = state.player.pose
+    now = urgent(state.memory, pose, parts.camera)
+    if now is None and state.tick < state.quiet_until:
+        return state
+    there = now if now is not None else ahead(state.memory, pose, parts.camera,
+                                              velocity=velocity, turn_rate=turn_rate)
+    if there is None:
+        return state
+    arguments = (parts, state.memory, state.placements, state.scene, np.asarray(there),
+                 state.seed * 1_000_003 + state.tick)
+    due = state.tick + (1 if now is not None else WAIT)
+    return state.replace(ahead=Ahead(due, _pool.submit(imagine_view, *arguments)))

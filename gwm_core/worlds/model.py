@@ -1,0 +1,150 @@
+"""The rooms model: worlds from a prompt or a picture, stepped by controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..about import understood_line
+from ..clip import Clip
+from ..controls import Controls
+from ..errors import WorldError
+from ..noise import check_seed
+from ..pictures import fit_depth, fit_picture
+from ..store import ClipStore, Progress, StateStore
+from ..world import Observation, World, check_prompt
+from .events import apply_event
+from .first import first_frame, start_world
+from .parts import Parts
+from .saved import state_from_arrays
+from .state import RolloutState
+from .tick import advance_tick
+
+
+class RoomsModel:
+    """A loaded model of first-person worlds.
+
+    name, fingerprint, embodiment, metadata: as the checkpoint says. network: all its weights as
+    one torch module, for a host's memory management. trace: whether clips also tell which pixels
+    were imagined (``info["unseen"]``, bool [F, H, W]); it changes nothing else.
+    """
+
+    def __init__(self, name: str, metadata: dict, network: Any, parts: Parts,
+                 store: StateStore | None = None) -> None:
+        self.name = name
+        self.metadata = metadata
+        self.network = network
+        self.parts = parts
+        self.embodiment = parts.embodiment
+        self.fingerprint = parts.fingerprint
+        self.store = store or StateStore()
+        self.variant = variant_of(network)
+        self.trace = False
+
+    # ------------------------------------------------------------------ making and stepping
+
+    def new_world(self, prompt: str = "", image: np.ndarray | None = None,
+                  depth: np.ndarray | None = None, seed: int = 0,
+                  depth_kind: str = "near_white") -> World:
+        """A world at tick 0.
+
+        prompt: text, may be empty. image: uint8 [H, W, 3] of any size and aspect, or None: then
+        the first picture is imagined. depth: float [H, W] for the image (any size of the same
+        aspect); depth_kind: "near_white" (nearness, as depth nodes give it), "near_black" or
+        "metres". seed: 0 to 2**64 - 1. GWMError names what does not fit.
+        """
+        check_prompt(prompt)
+        seed = check_seed(seed)
+        said = self.understand(prompt)
+        view = self.embodiment.views[0]
+        info: dict[str, Any] = {"understood": list(said.understood),
+                                "ignored": list(said.ignored)}
+        if image is None:
+            if depth is not None:
+                raise WorldError("depth: given without an image; connect the picture it belongs to")
+            state = start_world(self.parts, prompt, None, None, seed)
+            frame, near = first_frame(self.parts, state)
+            info |= {"origin": "prompt", "pose": [float(v) for v in state.player.pose]}
+            observation = Observation({view.name: frame}, {view.name: near}, info)
+            world = World.begin(self, prompt, observation, seed)
+            self.store.put(world.store_key(), state, world.store_key(), 0)
+            return world
+        picture = fit_picture(image, view.width, view.height)
+        info["origin"] = "picture"
+        pose = [0.0, 0.0, 1.55, 0.0, 0.0]
+        if depth is None:
+            guess = self.parts.depth.estimate(picture, view.fov_deg)
+            metres, pose[4] = guess.depth, float(guess.pitch)
+        else:
+            metres = fit_depth(depth, image, view.width, view.height, kind=depth_kind)
+        info["pose"] = pose
+        observation = Observation({view.name: picture},
+                                  {view.name: np.asarray(metres, np.float32)}, info)
+        return World.begin(self, prompt, observation, seed)
+
+    def step(self, world: World, controls: Controls | str, progress: Progress | None = None,
+             clips: ClipStore | None = None) -> tuple[World, Clip]:
+        """Play controls: see :meth:`gwm_core.World.step`."""
+        return world.step(controls, progress, clips)
+
+    def branch(self, world: World, tracks: Sequence[Controls | str],
+               progress: Progress | None = None) -> tuple[list[World], list[Clip]]:
+        """Several futures of one world, each exactly what ``step`` alone would give.
+
+        ``progress(done, total, frame)`` counts the ticks of all branches together.
+        """
+        return world.branch(tracks, progress)
+
+    # ------------------------------------------------------------------ words
+
+    def understand(self, text: str):
+        """What a prompt says to this model: ``understood`` and ``ignored`` words, attributes."""
+        return self.parts.words.understand(text)
+
+    def understand_event(self, text: str):
+        """What an event says to this model: as ``understand``, with the change it makes."""
+        return self.parts.words.understand_event(text)
+
+    def understood(self, text: str, event: bool = False) -> str:
+        """One line for people: "understood: dusk, fog; not: dragon"."""
+        said = self.understand_event(text) if event else self.understand(text)
+        return understood_line(said.understood, said.ignored)
+
+    # ------------------------------------------------------------------ what World calls
+
+    def start(self, prompt: str, observation: Observation, seed: int) -> RolloutState:
+        """The state at tick 0 (see gwm_core.world.WorldModel)."""
+        if observation.info.get("origin") == "prompt":
+            return start_world(self.parts, prompt, None, None, seed)
+        view = self.embodiment.views[0].name
+        return start_world(self.parts, prompt, observation.frames[view],
+                           observation.depth.get(view), seed,
+                           pose=observation.info.get("pose"))
+
+    def advance(self, state: RolloutState, controls: Controls,
+                events: tuple[tuple[int, str], ...]) -> tuple[RolloutState, Clip]:
+        """One tick (see gwm_core.world.WorldModel)."""
+        for _, text in events:
+            state = apply_event(self.parts, state, text)
+        state, out = advance_tick(self.parts, state, controls.values[0])
+        view = self.embodiment.views[0].name
+        info: dict[str, Any] = {"poses": out.poses, "imagined": [float(out.imagined.mean())]}
+        if self.trace:
+            info["unseen"] = out.imagined
+        clip = Clip(frames={view: out.frames}, depth={view: out.depth},
+                    audio=out.audio[None].astype(np.float32),
+                    sample_rate=self.embodiment.sample_rate, fps=self.embodiment.fps,
+                    controls=controls, info=info)
+        return state, clip
+
+    def state_from_arrays(self, arrays: dict[str, np.ndarray], meta: Any) -> RolloutState:
+        """The state that ``RolloutState.to_arrays`` described."""
+        return state_from_arrays(self.parts, arrays, meta)
+
+
+def variant_of(network: Any) -> str:
+    """Tells apart states that are not exchangeable: device and dtype of the weights."""
+    first = next(iter(network.parameters()))
+    return f"{first.device.type}-{str(first.dtype).removeprefix('torch.')}"
