@@ -1,0 +1,1 @@
+"""Networks only: they know nothing of nodes or files."""
