@@ -124,7 +124,8 @@ class Clip:
             raise ClipError("clip: only slices of whole ticks, as in clip[4:12]")
         start, stop, _ = index.indices(len(self))
         stop = max(start, stop)
-        cut = slice(self._frames(start) if start else 0, self._frames(stop))
+        begins = start == 0 and (stop > 0 or not len(self))
+        cut = slice(0 if begins else self._frames(start), self._frames(stop))
         info = {}
         for name, value in self.info.items():
             if name in self.FRAME_INFO:
@@ -141,8 +142,8 @@ class Clip:
             if self.audio.shape[1] else self.audio,
             controls=self.controls[start:stop],
             info=info,
-            first=self.first if start == 0 else None,
-            lead=self.lead if start == 0 else 0,
+            first=self.first if begins else None,
+            lead=self.lead if begins else 0,
         )
 
     def hash(self) -> str:

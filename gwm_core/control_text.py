@@ -183,14 +183,13 @@ class _Parser:
             if offset:
                 self.take("mark", ",", f'"," and {part}, as in {form},')
             value, token, at = self.number()
-            number = np.float32(value)
-            if not spec.low <= value <= spec.high or not spec.low <= number <= spec.high:
+            if not (spec.low <= value <= spec.high):
                 unit = f" {spec.unit}" if spec.unit else ""
                 raise fail(
                     self.text, at,
                     f"{form}: {part} is {token}; {spec.low:g} to {spec.high:g}{unit} are accepted",
                 )
-            row[column + offset] = number
+            row[column + offset] = value
         self.take("mark", ")", f'")", as in {form},')
 
     def parse(self) -> tuple[np.ndarray, tuple[tuple[int, str], ...]]:

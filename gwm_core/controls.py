@@ -246,18 +246,16 @@ def _check_values(values: object, embodiment: Embodiment) -> np.ndarray:
     if bad.any():
         tick, column = (int(i) for i in np.argwhere(bad)[0])
         raise ControlError(f"controls: {names[column]} at tick {tick} is not a finite number")
-    for column, (spec, _) in enumerate(embodiment.columns):
-        wrong = (array[:, column] < spec.low) | (array[:, column] > spec.high)
+    low, high, buttons = embodiment.limits
+    wrong = (array < low) | (array > high) | (buttons & (array != 0) & (array != 1))
+    if wrong.any():
+        tick, column = (int(i) for i in np.argwhere(wrong)[0])
+        spec = embodiment.columns[column][0]
         accepted = f"{spec.low:g} to {spec.high:g}{' ' + spec.unit if spec.unit else ''}"
-        if spec.kind == "button":
-            wrong |= (array[:, column] != 0) & (array[:, column] != 1)
-            accepted = "0 or 1"
-        if wrong.any():
-            tick = int(np.argmax(wrong))
-            raise ControlError(
-                f"controls: {names[column]} at tick {tick} is {array[tick, column]:g}; "
-                f"{accepted} is accepted"
-            )
+        raise ControlError(
+            f"controls: {names[column]} at tick {tick} is {array[tick, column]:g}; "
+            f"{'0 or 1' if spec.kind == 'button' else accepted} is accepted"
+        )
     array.flags.writeable = False
     return array
 

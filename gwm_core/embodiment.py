@@ -15,6 +15,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from .errors import EmbodimentError
 
 VERSION = 1
@@ -182,6 +184,15 @@ class Embodiment:
         """(spec, component) of every column in order; component is "" where there is one only."""
         return tuple(
             (spec, part) for spec in self.controls for part in (spec.components or ("",))
+        )
+
+    @cached_property
+    def limits(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of every column: lowest and highest value, float32 [n], and whether it is a button."""
+        return (
+            np.array([spec.low for spec, _ in self.columns], np.float32),
+            np.array([spec.high for spec, _ in self.columns], np.float32),
+            np.array([spec.kind == "button" for spec, _ in self.columns], bool),
         )
 
     @property

@@ -108,7 +108,7 @@ class StateStore:
         with self._lock:
             if self._entries.get(key) is entry and entry.state is None:
                 self._count(entry, -1)
-                entry.state, entry.frozen = state, None
+                entry.state, entry.frozen, entry.freezable = state, None, True
                 entry.buffers = _buffers(state)
                 self._count(entry, 1)
                 self._trim(key)
@@ -238,9 +238,9 @@ class StateStore:
         """Keep a state as its arrays if they are smaller."""
         if entry.state is None or not entry.freezable:
             return
-        entry.freezable = False
         arrays, meta = entry.state.to_arrays()
         size = sum(int(array.nbytes) for array in arrays.values())
+        entry.freezable = False
         if size < 0.9 * sum(int(part.nbytes) for part in entry.buffers):
             self._count(entry, -1)
             entry.state, entry.frozen = None, (arrays, meta)
