@@ -95,10 +95,11 @@ class Keyframe:
     surface: object = field(init=False, repr=False)
     row: np.ndarray = field(init=False, repr=False)
     points: int = field(init=False, repr=False)
+    matrix: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self):
         from .mesh import build
-        from .raster import axes, table_row
+        from .raster import axes, projection, table_row
 
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         rgb = np.asarray(self.rgb)
@@ -137,6 +138,7 @@ class Keyframe:
         put("surface", build(self.depth, used, unproject))
         put("row", table_row(self.surface, self.rgb, self.label))
         put("points", int(self.keep.sum()))
+        put("matrix", projection(pose, camera.focal, camera.cx, camera.cy))
 
     @property
     def nbytes(self) -> int:
@@ -145,10 +147,7 @@ class Keyframe:
 
     def view(self, position) -> np.ndarray:
         """World points [M,3] as column, row (pixels, centres at integers) and depth [M,3]."""
-        from .raster import projection
-
-        c = self.camera
-        m = projection(self.pose, c.focal, c.cx, c.cy).reshape(3, 4)
+        m = self.matrix.reshape(3, 4)
         h = np.asarray(position, np.float64) @ m[:, :3].T + m[:, 3]
         z = np.where(np.abs(h[:, 2]) < 1e-9, 1e-9, h[:, 2])
         return np.stack([h[:, 0] / z, h[:, 1] / z, h[:, 2]], 1)
@@ -169,8 +168,12 @@ class Memory:
     sources: np.ndarray = field(init=False, repr=False)
     boxes: np.ndarray = field(init=False, repr=False)
     points: np.ndarray = field(init=False, repr=False)
+    depths: np.ndarray = field(init=False, repr=False)
+    views: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self):
+        from .compiled import address
+
         frames = self.keyframes
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         table = np.zeros((len(frames), 16), np.int64)
@@ -183,6 +186,9 @@ class Memory:
         boxes = [(*k.surface.low, *k.surface.high) for k in frames]
         put("boxes", np.array(boxes, np.float64).reshape(-1, 6))
         put("points", np.array([k.points for k in frames], np.int64))
+        depths = [(address(k.depth), *k.depth.shape) for k in frames]
+        put("depths", np.array(depths, np.int64).reshape(-1, 3))
+        put("views", np.array([k.matrix for k in frames], np.float64).reshape(-1, 12))
 
     def __len__(self) -> int:
         return len(self.keyframes)
