@@ -80,6 +80,9 @@ class StateStore:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __bool__(self) -> bool:
+        return True
+
     def __contains__(self, key: bytes) -> bool:
         return key in self._entries
 
@@ -235,13 +238,14 @@ class StateStore:
         return self._entries[key].used
 
     def _freeze(self, entry: _Entry) -> None:
-        """Keep a state as its arrays if they are smaller."""
+        """Keep a state as its arrays if that frees memory, shared parts considered."""
         if entry.state is None or not entry.freezable:
             return
         arrays, meta = entry.state.to_arrays()
-        size = sum(int(array.nbytes) for array in arrays.values())
+        added = sum(int(a.nbytes) for a in arrays.values() if id(a) not in self._shared)
+        freed = sum(int(p.nbytes) for p in entry.buffers if self._shared[id(p)][0] == 1)
         entry.freezable = False
-        if size < 0.9 * sum(int(part.nbytes) for part in entry.buffers):
+        if added < 0.9 * freed:
             self._count(entry, -1)
             entry.state, entry.frozen = None, (arrays, meta)
             entry.buffers = list(arrays.values())
@@ -286,6 +290,9 @@ class ClipStore:
 
     def __len__(self) -> int:
         return len(self._clips)
+
+    def __bool__(self) -> bool:
+        return True
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._clips

@@ -15,7 +15,7 @@ import numpy as np
 from . import tensor_file
 from .controls import Controls
 from .embodiment import Embodiment
-from .errors import GWMError, WorldError
+from .errors import WorldError
 from .noise import check_seed
 from .store import Progress
 from .world import Observation, World, check_prompt
@@ -24,7 +24,7 @@ FORMAT = "gwm-world"
 VERSION = 1
 ENTRIES = {
     "model": dict, "embodiment": dict, "prompt": str, "seed": int, "track": dict,
-    "observation": dict, "key": str, "last_hash": str, "state": dict,
+    "observation": dict, "key": str, "last_hash": str, "state": dict, "sha256": str,
 }
 
 
@@ -37,7 +37,6 @@ def save_world(
     """
     state_arrays, meta = world.state(progress).to_arrays()
     state_arrays = {name: np.asarray(array) for name, array in state_arrays.items()}
-    meta_text = tensor_file.canonical_json(meta, "rollout state", WorldError)
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -49,14 +48,23 @@ def save_world(
         "observation": world.observation.info,
         "key": world.key,
         "last_hash": world.last_hash,
-        "state": {"meta": meta, "sha256": tensor_file.hash_arrays(state_arrays, meta_text)},
+        "state": {"meta": meta},
     }
     arrays = {
         **world.observation.arrays(),
         "path": world.path,
         **{f"state.{name}": array for name, array in state_arrays.items()},
     }
+    header["sha256"] = _hash(arrays, header)
     tensor_file.write_tensors(path, arrays, header, "world", WorldError)
+
+
+def _hash(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> str:
+    """sha256 (hex) of all that a file holds, but for this hash itself."""
+    rest = {name: value for name, value in header.items() if name != "sha256"}
+    return tensor_file.hash_arrays(
+        arrays, tensor_file.canonical_json(rest, "world header", WorldError)
+    )
 
 
 def load_world(
@@ -87,9 +95,9 @@ def load_world(
     model = _model_of(header["model"], model, loader, where)
     try:
         return _rebuild(arrays, header, model, where)
-    except WorldError:
-        raise
-    except (GWMError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        if isinstance(error, WorldError) and where in str(error):
+            raise
         raise WorldError(f"{where}: damaged ({error})") from error
 
 
@@ -102,10 +110,10 @@ def _model_of(
         raise WorldError(f"{where}: damaged header (model)")
     if model is None:
         if loader is None:
-            from . import load as loader
-            from .checkpoint import safe_name
+            from . import checkpoint, worlds
 
-            name = safe_name(name, f"{where}: model name")
+            name = checkpoint.safe_name(name, f"{where}: model name")
+            loader = worlds.load
         model = loader(name)
     if model.fingerprint != fingerprint:
         raise WorldError(
@@ -141,13 +149,11 @@ def _rebuild(
         raise WorldError(f"{where}: damaged, its contents do not match its key")
     if world.tick % model.embodiment.block_ticks:
         raise WorldError(f"{where}: damaged ({world.tick} ticks are no whole blocks)")
+    if _hash(arrays, header) != header["sha256"]:
+        raise WorldError(f"{where}: damaged, its contents do not match its hash")
     kept = {n.removeprefix("state."): a for n, a in arrays.items() if n.startswith("state.")}
-    meta = header["state"].get("meta")
-    text = tensor_file.canonical_json(meta, where, WorldError)
-    if tensor_file.hash_arrays(kept, text) != header["state"].get("sha256"):
-        raise WorldError(f"{where}: damaged, its state does not match its hash")
     copies = {name: array.copy() for name, array in kept.items()}
-    state = model.state_from_arrays(copies, meta)
+    state = model.state_from_arrays(copies, header["state"].get("meta"))
     block = model.embodiment.block_ticks
     world.store.put(world.store_key(), state, world._stored(world.start_key), world.tick, block)
     return world
