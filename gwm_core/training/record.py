@@ -51,9 +51,9 @@ def record_episode(seed: int, ticks: int, split: str = "train", render: bool = T
     layout's walks.  condition: index 0..17, or None for one by seed (60 % neutral).  controls
     [T,9] replace the explorer (a scripted walk), start (x, y, yaw) the plan's own start.
 
-    Keys: first_rgb [H,W,3] u8, first_depth [H,W] f32, first_label, first_body_map [H,W] u8,
-    first_pose [5] f64; rgb [T,2,H,W,3] u8, depth [T,2,H,W] f16, label, body_map [T,2,H,W] u8
-    (all absent when render=False); pose [T,2,5] f64, player [T,2,11] f64 (Player.to_array),
+    Keys: first_rgb [H,W,3] u8, first_depth [H,W] f32, first_label, first_body_map,
+    first_glow [H,W] u8, first_pose [5] f64; rgb [T,2,H,W,3] u8, depth [T,2,H,W] f16, label, body_map, glow
+    [T,2,H,W] u8 (all absent when render=False); pose [T,2,5] f64, player [T,2,11] f64 (Player.to_array),
     first_player [11]; controls [T,9] f32; bodies_{kind,pos,yaw,vel,yaw_rate,quat,id} [T,2,12,..]
     and first_bodies_*; body_{size,rgb,movable,mass,material,texture} [12,..]; events [E,10] f32
     (columns EVENT_FIELDS; tick counts from 1); audio [T*2000] f32 (absent with sound=False);
@@ -83,7 +83,8 @@ def record_episode(seed: int, ticks: int, split: str = "train", render: bool = T
     if render:
         view = sim.render()
         out |= {"first_rgb": view["rgb"], "first_depth": view["depth"],
-                "first_label": view["label"], "first_body_map": view["body_map"]}
+                "first_label": view["label"], "first_body_map": view["body_map"],
+                "first_glow": view["glow"]}
     rows, done = [], []
     for t in range(ticks):
         c = explorer.next() if explorer else np.asarray(controls[t], np.float32)
@@ -100,7 +101,7 @@ def record_episode(seed: int, ticks: int, split: str = "train", render: bool = T
     out["events"] = np.array(events, np.float32).reshape(-1, len(EVENT_FIELDS))
     if render:
         for key, dtype in (("rgb", np.uint8), ("depth", np.float16), ("label", np.uint8),
-                           ("body_map", np.uint8)):
+                           ("body_map", np.uint8), ("glow", np.uint8)):
             out[key] = np.stack([[v[key] for v in d.views] for d in done]).astype(dtype)
     out |= sim.lighting.arrays()
     out["solid"], out["solid_material"] = sim.model.solid, sim.model.solid_material
@@ -154,7 +155,7 @@ def relight_episode(episode: dict, condition: int, frames=None) -> np.ndarray:
             rgb[t, f] = relight_view(
                 episode["rgb"][pick][t, f], episode["depth"][pick][t, f],
                 episode["label"][pick][t, f], episode["pose"][pick][t, f], lighting, condition,
-                source)
+                source, glow=episode["glow"][pick][t, f])
     return rgb
 
 
@@ -170,7 +171,7 @@ def save_episode(path: str | Path, episode: dict) -> None:
             if key in JSON_KEYS:
                 continue
             buffer = BytesIO()
-            np.lib.format.write_array(buffer, np.ascontiguousarray(value), allow_pickle=False)
+            np.lib.format.write_array(buffer, np.asarray(value, order="C"), allow_pickle=False)
             mode = zipfile.ZIP_STORED if key in _PLAIN else zipfile.ZIP_DEFLATED
             info = zipfile.ZipInfo(f"{key}.npy")
             info.compress_type = mode

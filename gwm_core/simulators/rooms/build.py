@@ -212,6 +212,7 @@ def _thing_visual(spec, kind: str, look: str) -> str:
 def build(layout: Layout, visual: bool = True) -> Model:
     """Compile a plan.  visual=False leaves out everything that only a picture needs."""
     spec = mujoco.MjSpec()
+    spec.compiler.degree = False
     spec.option.timestep = STEP
     spec.option.iterations = 12
     spec.option.ls_iterations = 8
@@ -226,7 +227,7 @@ def build(layout: Layout, visual: bool = True) -> Model:
     q.shadowsize = 0
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 1280, 1024
     head = spec.visual.headlight
-    head.ambient, head.diffuse, head.specular = [0.56] * 3, [0.0] * 3, [0.0] * 3
+    head.ambient, head.diffuse, head.specular = [0.58] * 3, [0.0] * 3, [0.0] * 3
     world = spec.worldbody
     if visual:
         for direction, strength in (((-0.35, -0.5, -0.79), 0.42), ((0.62, 0.45, 0.55), 0.30)):

@@ -27,8 +27,8 @@ class Explorer:
     it speeds up, slows down and trembles a little; pitch stays mostly within 20 degrees.
     """
 
-    WEIGHTS = {"go": 0.24, "turn": 0.09, "look": 0.10, "play": 0.19, "throw": 0.12, "bump": 0.10,
-               "hop": 0.04, "stand": 0.05, "revisit": 0.04, "strafe": 0.07}
+    WEIGHTS = {"go": 0.26, "turn": 0.07, "look": 0.08, "play": 0.20, "throw": 0.10, "bump": 0.07,
+               "hop": 0.07, "stand": 0.03, "revisit": 0.04, "strafe": 0.12}
 
     def __init__(self, sim: Rooms, seed: int) -> None:
         self.sim = sim
@@ -86,6 +86,8 @@ class Explorer:
                 drift += self.rng.normal() * 0.10
                 self._look(c, drift, level)
                 self._walk(c, azimuth)
+            if self.rng.random() < 0.03:
+                c[JUMP if self.rng.random() < 0.6 else PUSH] = 1
             yield c
             moved = math.hypot(*(self.sim.foot[:2] - foot[:2]))
             stuck = stuck + 1 if moved < 0.03 and c[:4].any() else 0
@@ -167,7 +169,8 @@ class Explorer:
         x, y = d.qpos[s.qpos : s.qpos + 2]
         yield from self._go(float(x), float(y), 40, near=0.95)
         body = self.rng.random() < 0.4
-        for n in range(int(self.rng.integers(8, 20))):
+        wait = 2
+        for _ in range(int(self.rng.integers(10, 26))):
             p, foot = d.qpos[s.qpos : s.qpos + 3], self.sim.foot
             gap = math.hypot(p[0] - foot[0], p[1] - foot[1])
             azimuth = math.atan2(p[1] - foot[1], p[0] - foot[0])
@@ -175,9 +178,11 @@ class Explorer:
             down = -math.atan2(1.55 + foot[2] - p[2], max(gap, 0.3))
             self._look(c, azimuth, max(down, -1.0) * 0.8)
             facing = abs(wrap(azimuth - self.sim.yaw)) < 0.4
-            if facing and not body and gap < 1.05 and n % 5 == 2:
+            wait -= 1
+            if facing and not body and gap < 1.05 and wait <= 0:
                 c[PUSH] = 1
-            elif facing and (body or gap > 0.9):
+                wait = int(self.rng.integers(4, 8))
+            elif facing and (body or gap > 0.8):
                 c[W] = 1
             yield c
             if gap > 3.5:
@@ -218,8 +223,13 @@ class Explorer:
         else:
             azimuth = self.rng.uniform(-math.pi, math.pi)
         back = self.rng.random() < 0.15
-        for _ in range(int(self.rng.integers(9, 22))):
+        against = int(self.rng.integers(3, 9))
+        for _ in range(24):
             c = np.zeros(9)
+            moved = math.hypot(*self.sim.velocity[:2])
+            against -= moved < 0.15 and self.sim.phase > 0.2
+            if against < 0:
+                break
             self._look(c, azimuth + (math.pi if back else 0), -0.08)
             if abs(wrap(azimuth + (math.pi if back else 0) - self.sim.yaw)) < 0.6:
                 c[S if back else W] = 1
@@ -230,7 +240,7 @@ class Explorer:
         walk = self.rng.random() < 0.6
         for n in range(int(self.rng.integers(9, 18))):
             c = np.zeros(9)
-            c[JUMP] = float(n == 2 or n == 11)
+            c[JUMP] = float(n % 9 in (1, 2))
             c[W] = float(walk)
             self._look(c, self.sim.yaw + self.rng.normal() * 0.1, -0.05)
             yield c

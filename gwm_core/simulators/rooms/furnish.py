@@ -77,8 +77,8 @@ def _furnish_room(rng, index: int, room: Room, openings: list[Opening], hub: boo
     blocks: list[tuple[float, float, float, float]] = []
     area = (room.x1 - room.x0) * (room.y1 - room.y0)
     wanted = int(np.clip(round(area / 6.5), 1, 4))
-    kinds = list(rng.choice(["crate", "table", "cabinet", "sofa", "pillar", "crate"], wanted,
-                            replace=True))
+    kinds = list(rng.choice(["crate", "table", "cabinet", "sofa", "pillar"], wanted,
+                            p=[0.30, 0.25, 0.20, 0.18, 0.07]))
     for kind in kinds:
         for _ in range(24):
             a, b = FOOTPRINT[kind]
@@ -114,9 +114,22 @@ def _furnish_room(rng, index: int, room: Room, openings: list[Opening], hub: boo
                 room.fixed += pieces
                 blocks.append((float(x), float(y), float(hx), float(hy)))
                 break
+    _rug(rng, room)
     _lamps(rng, room, blocks, doors)
     _pictures(rng, index, room, openings, blocks)
     return [blocks, doors]
+
+
+def _rug(rng, room: Room) -> None:
+    """A flat rug with a border in the middle of a room without carpet."""
+    if cat.THEMES[room.theme].floor_material == "carpet" or rng.random() < 0.45:
+        return
+    hx, hy = 0.27 * (room.x1 - room.x0), 0.25 * (room.y1 - room.y0)
+    cx, cy = room.centre
+    for grow, top, surface in ((0.0, 0.006, "dark"), (-0.07, 0.009, "fabric"),
+                               (-0.22, 0.012, "wood"), (-0.26, 0.015, "fabric")):
+        room.fixed.append(Fixed("rug", (float(cx), float(cy), top / 2),
+                                (hx + grow, hy + grow, top / 2), surface, False))
 
 
 def _lamps(rng, room: Room, blocks, doors) -> None:

@@ -4,7 +4,7 @@ MuJoCo draws *reflectance*: textures under two fixed directional lights, the sam
 condition.  What the world is lit by is worked out per pixel from its place p in the world:
 
     L(p) = AO(p) * (ambient[time] + sum_windows sky[time] * a * cos / (d^2 + 0.8)
-                    + lamps * (bounce + sum_lamps warm * 1.15 / (1 + (d / 1.2)^2)))
+                    + lamps * (bounce + sum_lamps warm * 1.3 / (1 + d^2)))
     shown = reflectance * sqrt(L)                          (display space, gamma 2)
     out   = fog + (shown - fog) * exp(-density[fog] * distance)
 
@@ -26,11 +26,11 @@ from . import catalogue as cat
 from .catalogue import Condition
 from .layout import Layout
 
-AMBIENT = np.array([(0.70, 0.71, 0.72), (0.29, 0.215, 0.20), (0.105, 0.125, 0.195)], np.float32)
+AMBIENT = np.array([(0.76, 0.77, 0.78), (0.29, 0.215, 0.20), (0.085, 0.105, 0.170)], np.float32)
 SKY = np.array([(1.15, 1.12, 1.05), (1.25, 0.66, 0.33), (0.15, 0.19, 0.33)], np.float32)
 PANE = np.array([(1.0, 1.0, 1.0), (1.04, 0.66, 0.46), (0.17, 0.22, 0.38)], np.float32)
-WARM = np.array([1.00, 0.76, 0.47], np.float32)
-BOUNCE = np.array([0.17, 0.125, 0.08], np.float32)
+WARM = np.array([1.00, 0.72, 0.42], np.float32)
+BOUNCE = np.array([0.12, 0.085, 0.052], np.float32)
 GLOW = np.array([1.25, 1.12, 0.92], np.float32)
 FOG_COLOUR = np.array([(0.78, 0.80, 0.82), (0.66, 0.49, 0.42), (0.10, 0.12, 0.19)], np.float32)
 FOG_LAMPS = np.array([0.16, 0.12, 0.07], np.float32)
@@ -130,14 +130,14 @@ def _irradiance(px, py, pz, room, rooms, windows, lamps, blocks, ambient, sky, w
             if int(lamps[k, 3]) != room:
                 continue
             dx, dy, dz = px - lamps[k, 0], py - lamps[k, 1], pz - lamps[k, 2]
-            g += 1.15 / (1.0 + (dx * dx + dy * dy + dz * dz) / 1.44)
+            g += 1.3 / (1.0 + (dx * dx + dy * dy + dz * dz) / 1.0)
         g = g / (1.0 + 0.35 * g)
     for c in range(3):
         out[c] = ao * (ambient[c] + sky[c] * w + lit * (bounce[c] + warm[c] * g))
 
 
 @kernel
-def _apply(rgb, depth, label, pose, focal, rooms, windows, lamps, blocks, ambient, sky, pane, warm,
+def _apply(rgb, depth, label, soft, pose, focal, rooms, windows, lamps, blocks, ambient, sky, pane, warm,
            bounce, glow, lit, density, fog, source, s_ambient, s_sky, s_pane, s_lit, out):
     height, width = depth.shape
     cy, sy = math.cos(pose[3]), math.sin(pose[3])
@@ -155,54 +155,50 @@ def _apply(rgb, depth, label, pose, focal, rooms, windows, lamps, blocks, ambien
             dy = f0 * sy - u * cy
             dz = sp - v * cp
             px, py, pz = pose[0] + dx * z, pose[1] + dy * z, pose[2] + dz * z
-            part = label[i, j] & 7 if label[i, j] != 255 else 9
-            if part == 6:
-                for c in range(3):
-                    here[c] = pane[c]
-                    there[c] = s_pane[c]
-            elif part == 7 and lit > 0:
-                for c in range(3):
-                    here[c] = glow[c]
-                    there[c] = 0.0
-            else:
-                if not (rooms[room, 0] - 0.08 <= px <= rooms[room, 2] + 0.08
-                        and rooms[room, 1] - 0.08 <= py <= rooms[room, 3] + 0.08):
-                    best = 1e9
-                    for k in range(rooms.shape[0]):
-                        d = (max(rooms[k, 0] - px, 0.0) + max(px - rooms[k, 2], 0.0)
-                             + max(rooms[k, 1] - py, 0.0) + max(py - rooms[k, 3], 0.0))
-                        if d < best:
-                            best = d
-                            room = k
+            window = (soft[i, j] & 15) * 0.25
+            shade = (soft[i, j] >> 4) * 0.25
+            rest = 1.0 - window
+            if rest > 0.0 and not (rooms[room, 0] - 0.08 <= px <= rooms[room, 2] + 0.08
+                                   and rooms[room, 1] - 0.08 <= py <= rooms[room, 3] + 0.08):
+                best = 1e9
+                for k in range(rooms.shape[0]):
+                    d = (max(rooms[k, 0] - px, 0.0) + max(px - rooms[k, 2], 0.0)
+                         + max(rooms[k, 1] - py, 0.0) + max(py - rooms[k, 3], 0.0))
+                    if d < best:
+                        best = d
+                        room = k
+            if rest > 0.0:
                 _irradiance(px, py, pz, room, rooms, windows, lamps, blocks, ambient, sky, warm,
                             bounce, lit, here)
-                for c in range(3):
-                    here[c] = math.sqrt(here[c])
-            if source > 0 and part != 6:
-                if part == 7 and s_lit > 0:
-                    for c in range(3):
-                        there[c] = glow[c]
-                else:
+                if source > 0:
                     _irradiance(px, py, pz, room, rooms, windows, lamps, blocks, s_ambient, s_sky,
                                 warm, bounce, s_lit, there)
-                    for c in range(3):
-                        there[c] = math.sqrt(there[c])
+            for c in range(3):
+                now = math.sqrt(here[c]) if rest > 0.0 else 0.0
+                before = math.sqrt(there[c]) if rest > 0.0 and source > 0 else 1.0
+                if shade > 0.0:
+                    if lit > 0.0:
+                        now = now + (glow[c] - now) * min(shade / rest, 1.0) if rest > 0.0 else now
+                    if source > 0 and s_lit > 0.0 and rest > 0.0:
+                        before = before + (glow[c] - before) * min(shade / rest, 1.0)
+                here[c] = rest * now + window * pane[c]
+                there[c] = rest * before + window * s_pane[c] if source > 0 else 1.0
             t = math.exp(-density * z * math.sqrt(dx * dx + dy * dy + dz * dz))
             for c in range(3):
-                value = rgb[i, j, c] * here[c]
-                if source > 0:
-                    value = value / max(there[c], 1e-3)
+                value = rgb[i, j, c] * here[c] / max(there[c], 1e-3)
                 value = fog[c] + (value - fog[c]) * t
                 out[i, j, c] = np.uint8(min(max(value, 0.0), 255.0) + 0.4999)
 
 
 def relight(rgb, depth, label, pose, lighting: Lighting, target, source=None,
-            fov_deg: float = 60.0) -> np.ndarray:
+            fov_deg: float = 60.0, glow=None) -> np.ndarray:
     """Show a picture under another light.
 
     rgb uint8 [H,W,3], depth float [H,W] (z-depth in metres), label uint8 [H,W] (theme * 8 + part),
     pose [5]; target: condition index 0..17 or Condition; source: None when rgb is the plain
-    reflectance drawing, else the fogless condition that rgb shows.  Returns uint8 [H,W,3].
+    reflectance drawing, else the fogless condition that rgb shows.  glow uint8 [H,W]: quarters of
+    a pixel that are window + 16 x quarters lamp shade (None: from the label; rims are then
+    harder).  Returns uint8 [H,W,3].
     ValueError when the source has fog (it cannot be taken away exactly) or the shapes differ.
     """
     rgb = np.ascontiguousarray(rgb, np.uint8)
@@ -214,10 +210,14 @@ def relight(rgb, depth, label, pose, lighting: Lighting, target, source=None,
     b = Condition.of(0 if source is None else source)
     if b.fog:
         raise ValueError("the source condition has fog: only fogless pictures can be relit")
+    if glow is None:
+        part = np.where(label == 255, 0, label & 7)
+        glow = np.where(part == 6, 4, np.where(part == 7, 64, 0))
+    glow = np.ascontiguousarray(glow, np.uint8)
     out = np.empty_like(rgb)
     fog = fog_colour(c) * np.float32(255)
     focal = depth.shape[0] / 2 / math.tan(math.radians(fov_deg) / 2)
-    _apply(rgb, depth, label, np.asarray(pose, np.float64), focal, lighting.rooms,
+    _apply(rgb, depth, label, glow, np.asarray(pose, np.float64), focal, lighting.rooms,
            lighting.windows, lighting.lamps, lighting.blocks, AMBIENT[c.time], SKY[c.time],
            PANE[c.time], WARM, BOUNCE, GLOW, float(c.lamps), float(DENSITY[c.fog]), fog,
            0 if source is None else 1, AMBIENT[b.time], SKY[b.time], PANE[b.time], float(b.lamps),

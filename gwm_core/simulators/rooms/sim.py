@@ -404,7 +404,7 @@ class Rooms:
     def render(self, pose=None, condition=None) -> dict[str, np.ndarray]:
         """Draw from a pose (default: the player's) under a condition (default: the current one).
 
-        Returns rgb uint8 [H,W,3], depth float32 [H,W], label and body_map uint8 [H,W], and
+        Returns rgb uint8 [H,W,3], depth float32 [H,W], label, body_map and glow uint8 [H,W], and
         reflectance uint8 [H,W,3], which `relight` turns into any condition.
         """
         if not self._visual:
@@ -414,8 +414,8 @@ class Rooms:
         if self._painter is None:
             self._painter = Painter(self.model, self.width, self.height, self.fov_deg)
         pose = self.pose if pose is None else np.asarray(pose, np.float64)
-        raw, depth, label, body = self._painter.draw(self.data, pose)
-        out = {"reflectance": raw, "depth": depth, "label": label, "body_map": body}
+        raw, depth, label, body, glow = self._painter.draw(self.data, pose)
+        out = {"reflectance": raw, "depth": depth, "label": label, "body_map": body, "glow": glow}
         out["rgb"] = self.relight(out, pose, condition)
         return out
 
@@ -423,7 +423,7 @@ class Rooms:
         """A drawn view under a condition (default: the current one), uint8 [H,W,3]."""
         c = self.condition if condition is None else Condition.of(condition)
         return relight(view["reflectance"], view["depth"], view["label"], pose, self.lighting, c,
-                       None, self.fov_deg)
+                       None, self.fov_deg, view["glow"])
 
     def static_rays(self, position, heights, azimuths, far: float = 60.0) -> np.ndarray:
         """Distances float64 [A, Hn] along level rays to fixed solids.
