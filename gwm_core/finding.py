@@ -14,6 +14,7 @@ import torch
 
 from .bodies import BALL, BOX, DOOR, EMPTY, TEXTURE, Bodies
 from .model.finder import CELL, HEAD, TYPICAL, FinderNet, finder_input
+from .state_memory import MATERIAL_LABEL
 
 THRESHOLD = 0.4
 SAME_PLACE = {BALL: 0.35, BOX: 0.5, DOOR: 0.8}
@@ -31,6 +32,11 @@ class Found:
     score: np.ndarray
     moves: np.ndarray
     material: np.ndarray
+
+    @property
+    def label(self) -> np.ndarray:
+        """uint8 [H,W]: labels that name the materials, for keyframes (255 where things move)."""
+        return np.where(self.moves, 255, self.material + MATERIAL_LABEL).astype(np.uint8)
 
 
 def camera_axes(yaw: float, pitch: float) -> np.ndarray:

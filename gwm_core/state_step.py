@@ -41,6 +41,7 @@ from .state_inputs import (
     turn2,
     wished,
 )
+from .state_memory import MemorySurroundings, default_materials
 from .state_observe import Crowd, see_balls, see_boxes, see_doors, see_player
 
 FRAMES = 2
@@ -114,18 +115,23 @@ def push(bodies: Bodies, player: Player) -> tuple[Bodies, bool]:
 class StateModel:
     """Predicts the state streams. Immutable and deterministic; safe to share between threads."""
 
-    def __init__(self, nets: StateNets):
+    def __init__(self, nets: StateNets, materials=None):
         self.nets = nets.eval()
+        table = default_materials()
+        if materials is not None:
+            table = np.where(np.asarray(materials, np.uint8) < 6, materials, table)
+        self.materials = table.astype(np.uint8)
 
     @staticmethod
     def from_tensors(tensors, metadata: dict) -> StateModel:
-        """From checkpoint tensors named as the nets' own and metadata {"inputs", "widths"}."""
+        """From checkpoint tensors named as the nets' own and metadata {"inputs", "widths",
+        "materials": sounding material of every label, 255 none}."""
         if dict(metadata["inputs"]) != INPUTS or int(metadata.get("outputs", OUTPUTS)) != OUTPUTS:
             raise ValueError(f"state nets: token widths {metadata['inputs']} do not fit this "
                              f"version, which reads {INPUTS}")
         nets = StateNets(metadata["inputs"], metadata["widths"])
         nets.load_state_dict({k: torch.as_tensor(v).float() for k, v in tensors.items()})
-        return StateModel(nets)
+        return StateModel(nets, metadata.get("materials"))
 
     @staticmethod
     def load(path) -> StateModel:
@@ -144,10 +150,12 @@ class StateModel:
              floor_z: float = 0.0) -> StateResult:
         """One tick.
 
-        controls float [9] (see the rooms embodiment); around: Surroundings of the fixed world,
-        with `material(point) -> 0..5`; tick: number of this tick, for the events; floor_z: height
-        of the floor (m).
+        controls float [9] (see the rooms embodiment); around: the Memory of the fixed world, or
+        other Surroundings with `material(point) -> 0..5`; tick: number of this tick, for the
+        events; floor_z: height of the floor (m).
         """
+        if hasattr(around, "keyframes"):
+            around = MemorySurroundings(around, self.materials)
         c = np.asarray(controls, np.float64)
         if c.shape != (9,) or not np.isfinite(c).all():
             raise ValueError(f"state step: controls {c.shape}, expected 9 finite numbers")
@@ -203,7 +211,7 @@ class StateModel:
         travel = heading(player.vel[None], wish, np.array([player.yaw]))
         seen = see_player(around, crowd, player, float(travel[0]), floor_z)
         height = np.array([max(player.pos[2] - floor_z, 0.0)])
-        tokens, move, vel, landed = player_inputs(
+        tokens, move, vel, _ = player_inputs(
             player.vel[None], wish, travel, np.array([player.on_ground]), height,
             seen["static"][None].astype(np.float64), seen["moving"][None].astype(np.float64),
             seen["known"][None], seen["below"][None])
@@ -213,14 +221,16 @@ class StateModel:
             return replace(player, vel=np.zeros(3)), []
         move = turn2(move + out[None, OUT["dpos"]] * SCALE_POS, travel)[0]
         vel = turn2(vel + out[None, OUT["dvel"]] * SCALE_POS / DT, travel)[0]
-        ground = bool(out[OUT["ground"]] > 0) if not player.on_ground else (
-            bool(out[OUT["ground"]] > -1))
         pos = player.pos + move
-        if ground and landed[0]:
-            pos[2], vel[2] = player.pos[2] if player.on_ground else max(pos[2], floor_z), 0.0
-            if pos[2] < floor_z + 0.02:
-                pos[2] = floor_z
         pos[2] = max(pos[2], floor_z)
+        # Feet are on the ground where there is ground right below and they do not rise.
+        support = pos[2] < floor_z + 0.004 or seen["below"].min() < 0.03
+        ground = support and vel[2] < 0.3 and (
+            pos[2] < floor_z + 0.004 or out[OUT["ground"]] > 0)
+        if ground:
+            vel[2] = 0.0
+            if player.on_ground and abs(pos[2] - player.pos[2]) < 0.02:
+                pos[2] = player.pos[2]
         heard = []
         if out[OUT["event"]] > 0:
             way = np.array([math.cos(travel[0]), math.sin(travel[0]), 0.0])

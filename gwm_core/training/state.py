@@ -24,6 +24,7 @@ from ..noise import rng as noise_rng
 from ..physics import DT, ball_rays
 from ..rays import FAR
 from ..state_inputs import ball_inputs, box_inputs, door_inputs, player_inputs, turn2
+from .finder_data import material_table
 
 KINDS = ("player", "ball", "box", "door")
 REST_SPEED, REST_MOVE = 0.02, 0.001
@@ -233,7 +234,8 @@ def train(data_dir, out, steps: dict[str, int] | None = None, resume: bool = Tru
 def save(nets: StateNets, out) -> None:
     """fp16 tensors with the metadata that StateModel.from_tensors needs."""
     tensors = {k: v.detach().half().contiguous() for k, v in nets.state_dict().items()}
-    config = {"inputs": nets.inputs, "widths": nets.widths, "outputs": OUTPUTS}
+    config = {"inputs": nets.inputs, "widths": nets.widths, "outputs": OUTPUTS,
+              "materials": material_table().tolist()}
     save_file(tensors, str(out), metadata={"state": json.dumps(config)})
 
 
