@@ -9,6 +9,7 @@ from ..guide import draw
 from ..imagine import Context, imagine
 from ..memory import Keyframe, Memory
 from ..noise import rng
+from ..state_memory import MATERIAL_LABEL
 from .imagining import imagine_around
 from .objects import place_objects
 from .parts import CANONICAL_LIGHT, Parts
@@ -84,7 +85,8 @@ def _given(parts: Parts, scene: Scene, picture: np.ndarray, depth: np.ndarray | 
         guess = parts.depth.estimate(picture, parts.camera.fov_deg)
         depth, pose[4] = guess.depth, guess.pitch
     found = parts.finder.find(picture, depth, pose, parts.camera.fov_deg)
-    frame = Keyframe(rgb=picture, depth=depth, pose=pose, keep=~found.moves,
+    label = (MATERIAL_LABEL + found.material).astype(np.uint8)
+    frame = Keyframe(rgb=picture, depth=depth, pose=pose, keep=~found.moves, label=label,
                      light=scene.light, camera=parts.camera, origin="first")
     return Memory().add(frame), (), pose, found.bodies
 

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ..guide import ahead, draw, fill_cracks, new_pixels, urgent
-from ..imagine import Context, Placement, imagine
+from ..imagine import UNKNOWN, Context, Placement, imagine
 from ..memory import Keyframe, Memory
+from ..state_memory import MATERIAL_LABEL
 from .parts import CANONICAL_LIGHT, Parts
 from .state import Ahead, Made, RolloutState, Scene
 
@@ -33,8 +34,8 @@ def imagine_view(parts: Parts, memory: Memory, placements: tuple[Placement, ...]
     known = guide.covered | guide.filled
     disparity = np.where(known, 1.0 / np.maximum(guide.depth, 0.05), 0.0).astype(np.float32)
     context = Context(theme=scene.theme if scene.theme >= 0 else None, placements=placements)
-    made = imagine(parts.imaginer, rgb, disparity, known, label=guide.label, pose=pose,
-                   fov_deg=camera.fov_deg, context=context, seed=seed)
+    made = imagine(parts.imaginer, rgb, disparity, known, label=themes_of(guide.label),
+                   pose=pose, fov_deg=camera.fov_deg, context=context, seed=seed)
     keep, border = new_pixels(guide.with_(covered=known), made.rgb, made.depth)
     keep &= made.sure
     placed = made.placements or placements
@@ -44,6 +45,11 @@ def imagine_view(parts: Parts, memory: Memory, placements: tuple[Placement, ...]
                      label=made.label, light=CANONICAL_LIGHT, camera=camera,
                      origin=parts.imaginer.name)
     return Made((frame,), placed, made.remembered)
+
+
+def themes_of(label: np.ndarray) -> np.ndarray:
+    """Labels without those that only name a sounding material: an imaginer knows themes."""
+    return np.where(label >= MATERIAL_LABEL, UNKNOWN, label).astype(np.uint8)
 
 
 def imagine_around(parts: Parts, memory: Memory, placements: tuple[Placement, ...], scene: Scene,

@@ -18,6 +18,18 @@ COLOURS = {
 }
 
 
+def wanted_things(attributes: dict) -> list[dict]:
+    """Things as dicts with kind, count and colour (a name or None), from the attributes `balls`,
+    `ball_colour` and `boxes` of a text."""
+    out = []
+    if attributes.get("balls"):
+        out.append({"kind": "ball", "count": int(attributes["balls"]),
+                    "colour": attributes.get("ball_colour")})
+    if attributes.get("boxes"):
+        out.append({"kind": "box", "count": int(attributes["boxes"]), "colour": None})
+    return out
+
+
 def free_floor(memory: Memory, pose: np.ndarray, camera: Camera) -> np.ndarray:
     """World points [N, 2] of seen floor at a comfortable distance, on a coarse grid."""
     small = camera.scaled(0.25)
@@ -35,10 +47,9 @@ def free_floor(memory: Memory, pose: np.ndarray, camera: Camera) -> np.ndarray:
 
 def place_objects(memory: Memory, pose: np.ndarray, camera: Camera, attributes: dict,
                   generator: np.random.Generator, looks: dict | None = None) -> Bodies:
-    """Bodies for the balls and boxes in `attributes["objects"]`, a list of dicts with kind
-    ("ball" or "box"), count and colour (a name or None)."""
+    """Bodies for the balls and boxes that `attributes` names (see `wanted_things`)."""
     bodies = Bodies.empty()
-    wanted = attributes.get("objects") or []
+    wanted = wanted_things(attributes)
     if not wanted:
         return bodies
     floor = free_floor(memory, pose, camera)

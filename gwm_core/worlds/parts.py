@@ -19,8 +19,9 @@ class Parts:
 
     dynamics: the transformer; patches: view tokens; sound: audio tokens to waveform;
     state: body physics; finder: slots in a picture; light: relighting of kept pixels;
-    words: what a text asks for; depth: depth of a picture; imaginer: fills the unseen; ambience: f32 [18, 8]
-    band levels by light; looks: textures of things by name ("ball.red").
+    words: what a text asks for; depth: depth of a picture; imaginer: fills the unseen;
+    ambience: f32 [18, 8], band levels by light; looks: textures of things by name ("ball.red");
+    materials: u8 [256], the sounding material of a label.
     """
 
     embodiment: Embodiment
@@ -37,3 +38,4 @@ class Parts:
     imaginer: Imaginer
     ambience: Any = None
     looks: Any = None
+    materials: Any = None

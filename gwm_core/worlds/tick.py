@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..guide import Guide, draw, fill_cracks, push_pull
+from ..state_memory import MemorySurroundings
 from .imagining import ask_ahead, take_due
 from .parts import Parts
 from .sound import hear
@@ -30,7 +31,8 @@ class TickOutput:
 def advance_tick(parts: Parts, state: RolloutState, row: np.ndarray):
     """One tick under controls row f32 [n] -> (RolloutState, TickOutput)."""
     state = take_due(state)
-    moved = parts.state.step(state.player, state.bodies, row, state.memory)
+    around = MemorySurroundings(state.memory, parts.materials)
+    moved = parts.state.step(state.player, state.bodies, row, around, tick=state.tick + 1)
     state = _remember_light(state, moved.bodies[-1])
     guides, frames, depths, imagined = [], [], [], []
     for player, bodies in zip(moved.players, moved.bodies, strict=True):

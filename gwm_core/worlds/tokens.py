@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bodies import FIRST_STEP, STEP_LENGTH, SLOTS, Bodies, Player
+from ..bodies import FIRST_STEP, SLOTS, STEP_LENGTH, Bodies, Player
 
 BODY_WIDTH = 20
 """Numbers per body token: kind one-hot (player, ball, box, door), place 3, velocity 3, heading

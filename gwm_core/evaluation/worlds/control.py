@@ -45,7 +45,8 @@ def _pushed(before, after) -> bool:
 
 
 def _appeared(before, after) -> bool:
-    return bool(((_field(after, "id") != _field(before, "id")) & (_field(after, "kind") == 1)).any())
+    fresh = _field(after, "id") != _field(before, "id")
+    return bool((fresh & (_field(after, "kind") == 1)).any())
 
 
 def key_scores(judge: InverseJudge, cases: list[Case], clips: list[np.ndarray],

@@ -1,0 +1,87 @@
+"""Physics figures: where balls are in the generated frames."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..judges.scene import SceneJudge
+from ..report import Metric
+from .cases import Case
+
+FOUND = 0.35
+REACH = 0.22
+"""A ball found further than this (as a share of the picture's width) from the true place counts
+as not found."""
+
+
+def project(points: np.ndarray, pose: np.ndarray, width: int, height: int,
+            fov_deg: float = 60.0) -> np.ndarray:
+    """World points [N, 3] -> column, row in pixels and depth [N, 3]."""
+    focal = height / 2 / math.tan(math.radians(fov_deg) / 2)
+    cy, sy, cp, sp = (math.cos(pose[3]), math.sin(pose[3]), math.cos(pose[4]), math.sin(pose[4]))
+    axes = np.array([[sy, -cy, 0.0], [sp * cy, sp * sy, -cp], [cp * cy, cp * sy, sp]])
+    rel = (np.asarray(points) - pose[:3]) @ axes.T
+    z = np.maximum(rel[:, 2], 1e-6)
+    return np.stack([rel[:, 0] / z * focal + width / 2, rel[:, 1] / z * focal + height / 2,
+                     rel[:, 2]], 1)
+
+
+def visible_ball(case: Case, frame: int, slot: int) -> np.ndarray | None:
+    """Mean place (column, row in pixels) of a slot's true pixels, None when it shows too few."""
+    where = case.body_map[frame] == slot + 1
+    if where.sum() < 10:
+        return None
+    rows, cols = np.nonzero(where)
+    return np.array([cols.mean(), rows.mean()])
+
+
+def nearest_peak(heat: np.ndarray, place: np.ndarray, width: int) -> np.ndarray | None:
+    """The judge's ball nearest to `place` (pixels), None where it sees none."""
+    padded = np.pad(heat, 1, constant_values=-1.0)
+    around = np.stack([padded[i:i + heat.shape[0], j:j + heat.shape[1]]
+                       for i in range(3) for j in range(3)])
+    peaks = np.argwhere((heat >= around.max(0)) & (heat > FOUND))
+    if not len(peaks):
+        return None
+    scale = width / heat.shape[1]
+    spots = (peaks[:, ::-1] + 0.5) * scale
+    gap = np.linalg.norm(spots - place, axis=1)
+    return spots[int(gap.argmin())] if gap.min() <= REACH * width else None
+
+
+def ball_errors(judge: SceneJudge, case: Case, clip: np.ndarray, slot: int,
+                still: np.ndarray, start: int, ticks: int = 12) -> list[tuple[float, float, float]]:
+    """(error, error of no motion, whether found) in pixels at each tick the true ball is seen.
+
+    still: the place [3] where the ball was before it moved. A ball that is not found counts as
+    twice the error of no motion.
+    """
+    out = []
+    width, height = case.frames.shape[2], case.frames.shape[1]
+    last = min(start + ticks, case.ticks)
+    heat = judge.read(clip[2 * start + 1:2 * last:2])["ball"]
+    for i, tick in enumerate(range(start + 1, last + 1)):
+        true = visible_ball(case, 2 * tick, slot)
+        if true is None or i >= len(heat):
+            continue
+        rest = project(still[None], case.poses[2 * tick], width, height)[0]
+        base = float(np.linalg.norm(rest[:2] - true)) if rest[2] > 0.1 else float(width)
+        base = min(base, float(width))
+        found = nearest_peak(heat[i], true, width)
+        error = float(np.linalg.norm(found - true)) if found is not None else 2 * base
+        out.append((error, base, float(found is not None)))
+    return out
+
+
+def ball_metric(rows: list[tuple[float, float, float]],
+                true_rows: list[tuple[float, float, float]]) -> Metric:
+    """worlds.ball_error_ratio: pooled error over that of no motion; the judge on true frames."""
+    r, t = np.array(rows).reshape(-1, 3), np.array(true_rows).reshape(-1, 3)
+    ratio = float(r[:, 0].sum() / max(r[:, 1].sum(), 1e-9)) if len(r) else float("nan")
+    return Metric("worlds.ball_error_ratio", ratio, "",
+                  {"no_motion": 1.0, "true_frames": float(t[:, 0].sum() / max(t[:, 1].sum(), 1e-9))
+                   if len(t) else float("nan"),
+                   "not_found": float(1 - r[:, 2].mean()) if len(r) else float("nan")}, len(r),
+                  "<= 0.5", "<= 0.35")
