@@ -1,0 +1,1 @@
+"""The imaginers behind :mod:`gwm_core.imagine`."""
