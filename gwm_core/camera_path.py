@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .controls import Controls
+from .controls import MAX_TICKS, Controls
 from .errors import GWMError
 
 #: Degrees are cut to this step so that a move prints as short control text. The steps are cut from
@@ -87,6 +87,8 @@ def camera_path(
         raise GWMError(f"camera path: seconds must be more than 0, not {seconds}")
     turn = move.turn if turn_deg is None else float(turn_deg)
     ticks = max(1, round(seconds * embodiment.tick_rate))
+    if ticks > MAX_TICKS:
+        raise GWMError(f"camera path: {seconds:g} seconds; {MAX_TICKS} ticks at most are accepted")
     names = list(embodiment.control_names)
     values = np.zeros((ticks, len(names)), np.float32)
     _hold(values, names, move, embodiment.name)

@@ -44,7 +44,7 @@ class Clip:
     lead: int = 0
 
     #: entries of ``info`` with one row per frame: camera poses float64 [F, 5] per view, …
-    FRAME_INFO = ("poses", "covered")
+    FRAME_INFO = ("poses", "covered", "unseen")
     #: entries of ``info`` with one row per tick
     TICK_INFO = ("ticks", "seconds", "imagined")
 
@@ -102,7 +102,8 @@ class Clip:
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        arrays = [*self.frames.values(), *self.depth.values(), self.audio]
+        told = (value for value in self.info.values() if isinstance(value, np.ndarray))
+        arrays = [*self.frames.values(), *self.depth.values(), self.audio, *told]
         return sum(array.nbytes for array in arrays) + self.controls.nbytes
 
     def _frames(self, tick: int) -> int:
