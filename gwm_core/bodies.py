@@ -251,6 +251,14 @@ def throw_texture() -> np.ndarray:
     return out
 
 
+def middle(kind: int, pos, yaw: float, size) -> np.ndarray:
+    """The centre [3] of a body (a door's pos is the foot of its hinge)."""
+    pos = np.asarray(pos, np.float64)
+    if kind != DOOR:
+        return pos
+    return pos + np.array([math.cos(yaw) * size[0], math.sin(yaw) * size[0], size[2]])
+
+
 def cuboids(bodies: Bodies, skip: int = -1) -> np.ndarray:
     """Boxes and doors as oriented cuboids, float64 [M,8]: centre, yaw, half extents, slot."""
     rows = []

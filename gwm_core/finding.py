@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .bodies import BALL, BOX, DOOR, EMPTY, TEXTURE, Bodies
+from .bodies import BALL, BOX, DOOR, EMPTY, TEXTURE, Bodies, middle
 from .model.finder import CELL, HEAD, TYPICAL, FinderNet, finder_input
 from .state_memory import MATERIAL_LABEL
 
@@ -203,14 +203,6 @@ class Finder:
         material = maps["material"].argmax(0).astype(np.uint8)
         material = material.repeat(h // material.shape[0], 0).repeat(w // material.shape[1], 1)
         return Found(bodies, scores, moves, material)
-
-
-def middle(kind: int, pos, yaw: float, size) -> np.ndarray:
-    """The centre [3] of a body (a door's pos is the foot of its hinge)."""
-    pos = np.asarray(pos, np.float64)
-    if kind != DOOR:
-        return pos
-    return pos + np.array([math.cos(yaw) * size[0], math.sin(yaw) * size[0], size[2]])
 
 
 def _taken(bodies: Bodies, slot: dict) -> bool:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .rays import FAR
+from .state_observe import LEVEL_REACH, RAY_REACH
 
-LEVEL_REACH, RAY_REACH = 2.0, 1.5
-"""Rays end here (m): what is further does not stop anything within a frame."""
 MATERIAL_LABEL = 240
 """Labels from here on name a sounding material alone: 240 wood, stone, tile, carpet, metal,
 plaster 245."""

@@ -26,17 +26,20 @@ FLOOR_BLUR = 0.06
 """Hits this close to the floor's plane count as the floor: depth of grazing floors is noisy."""
 BELOW = ((0.0, 0.0), (0.2, 0.0), (0.0, 0.2), (-0.2, 0.0), (0.0, -0.2))
 LIFT = 0.3
+LEVEL_REACH, RAY_REACH = 1.6, 1.0
+"""Rays against the fixed world end here (m): what is further stops nothing within a frame."""
 
 
 class Surroundings(Protocol):
     """Rays against the fixed world."""
 
     def rays(self, origin, dirs):
-        """origin [3], unit dirs [D,3] -> distance float32 [D] (FAR: nothing), known bool [D]."""
+        """origin [3], unit dirs [D,3] -> distance float32 [D] (FAR from RAY_REACH on), known bool
+        [D]."""
 
     def around(self, place, heights, azimuths):
         """Horizontal rays from the axis at `place` [3] (foot), heights [H] above it, azimuths [A]
-        (rad) -> distance float32 [A,H], known bool [A]."""
+        (rad) -> distance float32 [A,H] (FAR from LEVEL_REACH on), known bool [A]."""
 
 
 class Crowd:

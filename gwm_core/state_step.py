@@ -28,6 +28,7 @@ from .bodies import (
     WALK_SPEED,
     Bodies,
     Player,
+    middle,
 )
 from .model.body_tokens import INPUTS
 from .model.state import OUT, OUTPUTS, SCALE_POS, SCALE_YAW, StateNets
@@ -46,7 +47,7 @@ from .state_observe import Crowd, see_balls, see_boxes, see_doors, see_player
 
 FRAMES = 2
 PUSH_IMPULSE, PUSH_SPEED, PUSH_RATE, PUSH_EVERY = 11.0, 2.6, 2.4, 4
-IDLE_GAP = 0.75
+IDLE_GAP = 0.5
 PLASTER, WOOD = 5, 0
 LOUD = 0.18
 """Impacts weaker than this (log force, 0 to 1) are left silent."""
@@ -264,14 +265,13 @@ class StateModel:
         out = []
         moving = np.linalg.norm(bodies.vel, axis=1) + np.abs(bodies.yaw_rate) > 1e-3
         for i in index:
-            reach = float(np.hypot(bodies.size[i, 0], bodies.size[i, 1]))
-            if bodies.kind[i] == DOOR:
-                reach *= 2
-            if moving[i] or np.hypot(*(bodies.pos[i, :2] - player.pos[:2])) < IDLE_GAP + reach:
+            reach = float(np.hypot(bodies.size[i, 0], bodies.size[i, 1])) + IDLE_GAP
+            centre = middle(bodies.kind[i], bodies.pos[i], bodies.yaw[i], bodies.size[i])
+            if moving[i] or np.hypot(*(centre[:2] - player.pos[:2])) < reach:
                 out.append(i)
                 continue
             for j in np.nonzero(moving & (bodies.kind > 0))[0]:
-                if np.linalg.norm(bodies.pos[i] - bodies.pos[j]) < IDLE_GAP + reach:
+                if np.linalg.norm(centre - bodies.pos[j]) < reach + float(bodies.size[j, 0]):
                     out.append(i)
                     break
         return np.array(out, int)

@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from ..bodies import BOX, DOOR, EMPTY
-from ..finding import View, middle, surface_depth
+from ..bodies import BOX, DOOR, EMPTY, middle
+from ..finding import View, surface_depth
 from ..model.finder import CELL, CHANNELS, HEAD, MATERIAL_CELL, TYPICAL, FinderNet, finder_input
 
 SEEN_PIXELS = 14

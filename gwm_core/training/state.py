@@ -24,6 +24,7 @@ from ..noise import rng as noise_rng
 from ..physics import DT, ball_rays
 from ..rays import FAR
 from ..state_inputs import ball_inputs, box_inputs, door_inputs, player_inputs, turn2
+from ..state_observe import LEVEL_REACH, RAY_REACH
 from .finder_data import material_table
 
 KINDS = ("player", "ball", "box", "door")
@@ -52,6 +53,8 @@ def blur(rows: dict, rng, strength: float = 1.0) -> dict:
     """Clearances as seen depth gives them: noisy, with unknown sectors; velocities a little off."""
     out = dict(rows)
     static = rows["static"].astype(np.float32)
+    reach = RAY_REACH if "basis" in rows else LEVEL_REACH
+    static = np.where(static >= reach, FAR, static)
     known = np.array(rows["known"])
     n, directions = known.shape
     soft = rng.random((n, 1)) * strength

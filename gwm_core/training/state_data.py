@@ -19,7 +19,15 @@ from ..rays import FAR
 from ..simulators.rooms import rays as solid_rays
 from ..simulators.rooms.sim import IMPACT, Rooms
 from ..state_inputs import heading, wished
-from ..state_observe import Crowd, see_balls, see_boxes, see_doors, see_player
+from ..state_observe import (
+    LEVEL_REACH,
+    RAY_REACH,
+    Crowd,
+    see_balls,
+    see_boxes,
+    see_doors,
+    see_player,
+)
 
 TABLE_UNDERSIDE = 0.62
 
@@ -51,12 +59,13 @@ class SolidSurroundings:
 
     def rays(self, origin, dirs):
         out = solid_rays.cast(self.solid, np.asarray(origin, np.float64), dirs, FAR)
-        return out.astype(np.float32), np.ones(len(dirs), bool)
+        return np.where(out >= RAY_REACH, FAR, out).astype(np.float32), np.ones(len(dirs), bool)
 
     def around(self, place, heights, azimuths):
         out = solid_rays.horizontal(self.solid, np.asarray(place, np.float64),
                                     np.asarray(heights, np.float64), azimuths, FAR)
-        return out.astype(np.float32), np.ones(len(azimuths), bool)
+        out = np.where(out >= LEVEL_REACH, FAR, out).astype(np.float32)
+        return out, np.ones(len(azimuths), bool)
 
     def material(self, point) -> int:
         """Sounding material 0..5 of the fixed surface nearest to a world point."""

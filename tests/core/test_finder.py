@@ -5,13 +5,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gwm_core.bodies import BALL, BOX, DOOR, Bodies  # noqa: E402
+from gwm_core.bodies import BALL, BOX, DOOR, Bodies, middle  # noqa: E402
 from gwm_core.finding import (  # noqa: E402
     Finder,
     View,
     face_points,
     merge,
-    middle,
     peaks,
     read_slot,
     take_texture,
