@@ -6,11 +6,25 @@
     view = sim.render()                            # rgb, depth, label, body_map
 """
 
-from .catalogue import FOGS, LAMPS, MATERIALS, PARTS, THEME_NAMES, TIMES, Condition
-from .explorer import Explorer
-from .layout import HELD_IN, HELD_OUT, make_layout, split_of
-from .light import Lighting, fog_colour, relight
-from .sim import EVENT_FIELDS, EVENT_KINDS, FOOTSTEP, IMPACT, THROW, Rooms, Tick
+import os
+import sys
+
+if sys.platform.startswith("linux"):  # MuJoCo reads this once, at its first import
+    os.environ.setdefault("MUJOCO_GL", "egl")
+
+from .catalogue import (  # noqa: E402
+    FOGS,
+    LAMPS,
+    MATERIALS,
+    PARTS,
+    THEME_NAMES,
+    TIMES,
+    Condition,
+)
+from .explorer import Explorer  # noqa: E402
+from .layout import HELD_IN, HELD_OUT, make_layout, split_of  # noqa: E402
+from .light import Lighting, fog_colour, relight  # noqa: E402
+from .sim import EVENT_FIELDS, EVENT_KINDS, FOOTSTEP, IMPACT, THROW, Rooms, Tick  # noqa: E402
 
 __all__ = [
     "EVENT_FIELDS", "EVENT_KINDS", "FOGS", "FOOTSTEP", "HELD_IN", "HELD_OUT", "IMPACT", "LAMPS",

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("MUJOCO_GL", "egl")
+import mujoco
+import numpy as np
 
-import mujoco  # noqa: E402
-import numpy as np  # noqa: E402
-
-from ...compiled import kernel  # noqa: E402
-from .build import Model  # noqa: E402
+from ...compiled import kernel
+from .build import Model
 
 _CONTEXT: dict[tuple[int, int, int], object] = {}
 
@@ -19,7 +17,12 @@ def _gl(width: int, height: int):
     """One GL context of a process and size, made current."""
     key = (os.getpid(), width, height)
     if key not in _CONTEXT:
-        _CONTEXT[key] = mujoco.GLContext(width, height)
+        if os.environ.get("MUJOCO_GL") == "egl":
+            # named outright: somebody may have imported mujoco before the variable was set
+            from mujoco.egl import GLContext
+        else:
+            from mujoco import GLContext
+        _CONTEXT[key] = GLContext(width, height)
     context = _CONTEXT[key]
     context.make_current()
     return context
