@@ -49,39 +49,21 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from .checkpoint import add_model_folder as add_model_folder
-    from .checkpoint import list_models as list_models
-    from .clip import Clip as Clip
-    from .controls import Controls as Controls
-    from .embodiment import Embodiment as Embodiment
-    from .embodiment import rooms_embodiment as rooms_embodiment
-    from .errors import (
-        Cancelled as Cancelled,
+    from .checkpoint import add_model_folder, list_models  # noqa: F401
+    from .clip import Clip  # noqa: F401
+    from .controls import Controls  # noqa: F401
+    from .embodiment import Embodiment, rooms_embodiment  # noqa: F401
+    from .errors import (  # noqa: F401
+        Cancelled,
+        CheckpointError,
+        ClipError,
+        ControlError,
+        EmbodimentError,
+        GWMError,
+        SessionError,
+        WorldError,
     )
-    from .errors import (
-        CheckpointError as CheckpointError,
-    )
-    from .errors import (
-        ClipError as ClipError,
-    )
-    from .errors import (
-        ControlError as ControlError,
-    )
-    from .errors import (
-        EmbodimentError as EmbodimentError,
-    )
-    from .errors import (
-        GWMError as GWMError,
-    )
-    from .errors import (
-        SessionError as SessionError,
-    )
-    from .errors import (
-        WorldError as WorldError,
-    )
-    from .session import Session as Session
-    from .store import StateStore as StateStore
-    from .world import Observation as Observation
-    from .world import World as World
-    from .world import load_world as load_world
-    from .worlds import load as load
+    from .session import Session  # noqa: F401
+    from .store import StateStore  # noqa: F401
+    from .world import Observation, World, load_world  # noqa: F401
+    from .worlds import load  # noqa: F401

@@ -141,7 +141,11 @@ class Embodiment:
     def __post_init__(self) -> None:
         for part in ("views", "controls", "streams"):
             object.__setattr__(self, part, tuple(getattr(self, part)))
-        object.__setattr__(self, "extra", dict(self.extra))
+        try:
+            extra = json.loads(json.dumps(dict(self.extra), allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise EmbodimentError(f"embodiment: extra is not plain JSON ({error})") from None
+        object.__setattr__(self, "extra", extra)
         if not isinstance(self.name, str) or not self.name:
             raise EmbodimentError("embodiment: a name is needed")
         if not self.tick_rate > 0 or not math.isfinite(self.tick_rate):

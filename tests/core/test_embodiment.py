@@ -23,7 +23,7 @@ def test_rooms():
 
 @pytest.mark.parametrize("embodiment", [
     rooms_embodiment(),
-    rooms_embodiment(320, 200, (StreamSpec("view.eye", 40, 256),), {"block_ticks": 3, "a": [1]}),
+    rooms_embodiment(320, 200, (StreamSpec("view.eye", 40, 256),), {"block_ticks": 3, "a": (1, 2)}),
     Embodiment("arm", 6.25, 4, 0, (ViewSpec("front", 64, 64, 45.5), ViewSpec("wrist", 32, 8, 90)),
                (ControlSpec("tip", "axis", low=-1, high=1, components=("x", "y", "z")),)),
 ])
@@ -36,6 +36,11 @@ def test_round_trip_through_json_text(embodiment):
 
 def change(**changes):
     return {**rooms_embodiment().to_json(), **changes}
+
+
+def test_extra_is_json():
+    with pytest.raises(EmbodimentError, match="plain JSON"):
+        rooms_embodiment(extra={"a": {1, 2}})
 
 
 @pytest.mark.parametrize("data, message", [

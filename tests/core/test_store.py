@@ -152,7 +152,7 @@ def test_many_ticks_leave_nothing_behind(fake_model):
     model = fake_model(ballast=KB, store=store)
     world = model.new_world()
     sizes = []
-    for tick in range(900):
+    for tick in range(500):
         world = world.rewind(0).step("W")[0] if tick % 200 == 199 else world.step("W")[0]
         sizes.append((store.nbytes, len(store), len(store._holders), len(store._shared)))
     assert max(size for size, *_ in sizes) <= 1 << 16
