@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bodies import EYE, Player
+from ..bodies import EYE, Bodies, Player
 from ..guide import draw
 from ..imagine import Context, imagine
 from ..memory import Keyframe, Memory
 from ..noise import rng
 from ..state_memory import MATERIAL_LABEL
 from .imagining import imagine_around
-from .objects import place_objects
+from .objects import place_things
 from .parts import CANONICAL_LIGHT, Parts
 from .state import RolloutState, Scene
 
@@ -20,10 +20,10 @@ LEVEL = np.array([0.0, 0.0, EYE, 0.0, 0.0])
 
 def scene_of(parts: Parts, prompt: str) -> Scene:
     """What the prompt asks for."""
-    wanted = parts.words.understand(prompt).attributes if prompt.strip() else {}
-    theme = wanted.get("theme")
-    return Scene(theme=-1 if theme is None else int(theme), light=light_of(wanted),
-                 attributes=wanted)
+    said = parts.words.understand(prompt)
+    theme = said.attributes.get("theme")
+    return Scene(theme=-1 if theme is None else int(theme), light=light_of(said.attributes),
+                 attributes=said.attributes, things=said.things)
 
 
 def light_of(wanted: dict, now: int = CANONICAL_LIGHT) -> int:
@@ -73,8 +73,8 @@ def _imagined(parts: Parts, scene: Scene, seed: int):
     frame = Keyframe(rgb=made.rgb, depth=made.depth, pose=LEVEL, keep=made.sure,
                      label=made.label, light=CANONICAL_LIGHT, camera=camera, origin="first")
     memory = Memory().add(frame)
-    bodies = place_objects(memory, LEVEL, camera, attributes, rng(seed, "objects"),
-                           parts.looks)
+    bodies = place_things(Bodies.empty(), scene.things, memory, LEVEL, camera,
+                          rng(seed, "objects"), parts.looks)
     return memory, made.placements, LEVEL, bodies
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..about import understood_line
 from ..clip import Clip
 from ..controls import Controls
 from ..errors import WorldError
@@ -102,15 +101,6 @@ class RoomsModel:
     def understand(self, text: str):
         """What a prompt says to this model: ``understood`` and ``ignored`` words, attributes."""
         return self.parts.words.understand(text)
-
-    def understand_event(self, text: str):
-        """What an event says to this model: as ``understand``, with the change it makes."""
-        return self.parts.words.understand_event(text)
-
-    def understood(self, text: str, event: bool = False) -> str:
-        """One line for people: "understood: dusk, fog; not: dragon"."""
-        said = self.understand_event(text) if event else self.understand(text)
-        return understood_line(said.understood, said.ignored)
 
     # ------------------------------------------------------------------ what World calls
 

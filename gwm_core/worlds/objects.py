@@ -11,23 +11,12 @@ from ..memory import Camera, Memory
 FLOOR_TOLERANCE = 0.05
 NEAREST, FURTHEST = 1.1, 4.5
 RADIUS, HALF = 0.16, 0.22
+APART = 0.55
 COLOURS = {
     "red": (0.80, 0.16, 0.14), "green": (0.20, 0.58, 0.28), "blue": (0.16, 0.32, 0.76),
     "yellow": (0.93, 0.76, 0.18), "orange": (0.93, 0.45, 0.10), "white": (0.92, 0.91, 0.88),
     "purple": (0.52, 0.28, 0.64), "black": (0.12, 0.12, 0.14),
 }
-
-
-def wanted_things(attributes: dict) -> list[dict]:
-    """Things as dicts with kind, count and colour (a name or None), from the attributes `balls`,
-    `ball_colour` and `boxes` of a text."""
-    out = []
-    if attributes.get("balls"):
-        out.append({"kind": "ball", "count": int(attributes["balls"]),
-                    "colour": attributes.get("ball_colour")})
-    if attributes.get("boxes"):
-        out.append({"kind": "box", "count": int(attributes["boxes"]), "colour": None})
-    return out
 
 
 def free_floor(memory: Memory, pose: np.ndarray, camera: Camera) -> np.ndarray:
@@ -45,37 +34,34 @@ def free_floor(memory: Memory, pose: np.ndarray, camera: Camera) -> np.ndarray:
     return points[fits][:, :2]
 
 
-def place_objects(memory: Memory, pose: np.ndarray, camera: Camera, attributes: dict,
-                  generator: np.random.Generator, looks: dict | None = None) -> Bodies:
-    """Bodies for the balls and boxes that `attributes` names (see `wanted_things`)."""
-    bodies = Bodies.empty()
-    wanted = wanted_things(attributes)
-    if not wanted:
+def place_things(bodies: Bodies, things, memory: Memory, pose: np.ndarray, camera: Camera,
+                 generator: np.random.Generator, looks: dict | None = None) -> Bodies:
+    """Bodies with `things` (gwm_core.understand.Thing) added on free floor in view, apart."""
+    if not things:
         return bodies
     floor = free_floor(memory, pose, camera)
-    taken: list[np.ndarray] = []
-    for entry in wanted:
-        for _ in range(int(entry.get("count", 1))):
-            if not len(floor) or bodies.active.all():
+    taken = [np.asarray(bodies.pos[i][:2]) for i in bodies.active]
+    for thing in things:
+        for _ in range(thing.count):
+            if not len(floor):
                 return bodies
             for _ in range(24):
                 place = floor[int(generator.integers(len(floor)))]
-                if all(np.hypot(*(place - other)) > 0.55 for other in taken):
+                if all(np.hypot(*(place - other)) > APART for other in taken):
                     break
             taken.append(place)
-            bodies = put(bodies, entry, place, generator, looks)
+            bodies = put(bodies, thing.kind, thing.colour, place, generator, looks)
     return bodies
 
 
-def put(bodies: Bodies, entry: dict, place: np.ndarray, generator: np.random.Generator,
-        looks: dict | None = None) -> Bodies:
+def put(bodies: Bodies, kind: str, colour: str | None, place: np.ndarray,
+        generator: np.random.Generator, looks: dict | None = None) -> Bodies:
     """One ball or box standing on the floor at `place` [2].
 
     looks: texture uint8 [24, 24, 3] by "ball.red", "box.blue", ..., as the checkpoint knows them.
     """
-    name = entry.get("colour") or str(generator.choice(sorted(COLOURS)))
+    name = colour or str(generator.choice(sorted(COLOURS)))
     rgb = COLOURS.get(name, COLOURS["red"])
-    kind = "box" if entry.get("kind") == "box" else "ball"
     texture = (looks or {}).get(f"{kind}.{name}")
     if texture is not None:
         rgb = tuple(texture.reshape(-1, 3).mean(0) / 255)

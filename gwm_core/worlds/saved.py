@@ -10,6 +10,8 @@ import numpy as np
 from ..bodies import Bodies, Player
 from ..imagine import Placement
 from ..memory import Keyframe, Memory
+from ..model.audio_tokenizer import Ringing
+from ..understand import Thing
 from .parts import Parts
 from .state import Ahead, Made, RolloutState, Scene
 
@@ -60,15 +62,20 @@ def state_from_arrays(parts: Parts, arrays: dict[str, np.ndarray], meta: Any) ->
                     float(meta["ahead"]["remembered"]))
         ahead = Ahead(int(meta["ahead"]["due"]), made=made)
     return RolloutState(
-        seed=int(meta["seed"]), tick=int(meta["tick"]), scene=Scene(**meta["scene"]),
+        seed=int(meta["seed"]), tick=int(meta["tick"]), scene=_scene(meta["scene"]),
         player=Player.from_array(arrays["player"]), bodies=Bodies.from_arrays(part("bodies")),
         body_light=np.asarray(arrays["body_light"]), memory=Memory.from_arrays(part("memory")),
         placements=_placements(meta["placements"]),
         cache=parts.dynamics.cache_from_arrays(part("cache"), meta["cache"]),
-        audio=parts.sound.state_from_arrays(part("audio")) if meta["audio"] else None,
+        audio=Ringing.from_arrays(part("audio")) if meta["audio"] else None,
         ahead=ahead, quiet_until=int(meta["quiet_until"]))
 
 
 def _placements(rows: list[dict]) -> tuple[Placement, ...]:
     return tuple(Placement(int(r["index"]), bool(r["mirror"]), float(r["angle"]),
                            tuple(float(v) for v in r["centre"])) for r in rows)
+
+
+def _scene(row: dict) -> Scene:
+    return Scene(int(row["theme"]), int(row["light"]), dict(row["attributes"]),
+                 tuple(Thing(t["kind"], t["colour"], int(t["count"])) for t in row["things"]))

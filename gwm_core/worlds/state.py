@@ -11,6 +11,7 @@ import numpy as np
 from ..bodies import Bodies, Player
 from ..imagine import Placement
 from ..memory import Keyframe, Memory
+from ..understand import Thing
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Scene:
     theme: int = -1
     light: int = 0
     attributes: dict[str, Any] = field(default_factory=dict)
+    things: tuple[Thing, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,163 @@
+"""`gwm train rooms`: every stage of gwm-rooms in order, each resumable, then one checkpoint.
+
+The parts are trained one after another on the simulator's episodes and packed into a single
+safetensors file (fp16) with the bank of remembered places beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..checkpoint import EMBEDDED, save_checkpoint
+from ..embodiment import rooms_embodiment
+
+NAME = "gwm-rooms"
+LICENCE = "Apache-2.0"
+PARTS = ("state", "finder", "text", "light", "depth", "trunk")
+STAGES = ("episodes", "state", "finder", "text", "light", "depth", "bank", "trunk", "pack")
+TRAIN_LAYOUTS, TRAIN_TICKS = 260, 40
+STATE_LAYOUTS, FINDER_LAYOUTS, BANK_LAYOUTS = 100, 200, 330
+
+
+def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
+          minutes: float | None = None, seed: int = 0,
+          progress: Callable[[str], None] = print) -> None:
+    """Run the stages (all by default) in the folder `work`; finished ones are not done again.
+
+    minutes: time for each stage that can be cut short. ValueError for an unknown stage.
+    """
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    unknown = set(stages or ()) - set(STAGES)
+    if unknown:
+        raise ValueError(f"stage {sorted(unknown)[0]!r}: accepted are {', '.join(STAGES)}")
+    work = Path(work)
+    (work / "weights").mkdir(parents=True, exist_ok=True)
+    for stage in stages or STAGES:
+        if stage != "pack" and _weights(work, stage).exists():
+            progress(f"{stage}: already there")
+            continue
+        progress(f"{stage}: begins")
+        _RUN[stage](work, minutes, seed, progress)
+    if not stages or "pack" in stages:
+        path = Path(out) if out else EMBEDDED / f"{NAME}.safetensors"
+        progress(f"checkpoint {path.name}: {pack(work / 'weights', path)}")
+
+
+def _weights(work: Path, stage: str) -> Path:
+    name = f"{NAME}.bank" if stage == "bank" else stage
+    return work / "weights" / f"{name}.safetensors"
+
+
+# ------------------------------------------------------------------ stages
+def _episodes(work, minutes, seed, progress):
+    from .record import record_set
+
+    record_set(work / "rooms" / "train", "train", TRAIN_LAYOUTS, TRAIN_TICKS, report=progress)
+
+
+def _state(work, minutes, seed, progress):
+    from . import state, state_data
+
+    state_data.collect(work / "state" / "train", range(STATE_LAYOUTS), 300, seed)
+    state.train(work / "state" / "train", _weights(work, "state"), seed=seed)
+
+
+def _finder(work, minutes, seed, progress):
+    from . import finder, finder_data
+
+    finder_data.collect(work / "finder" / "train", range(FINDER_LAYOUTS), 24, seed)
+    finder.train(work / "finder" / "train", _weights(work, "finder"), seed=seed)
+
+
+def _text(work, minutes, seed, progress):
+    from . import text
+
+    text.train(_weights(work, "text"), seed, minutes or 2.5, log=progress)
+
+
+def _light(work, minutes, seed, progress):
+    from . import light
+
+    light.train(_weights(work, "light"), seed, minutes or 2.5, log=progress)
+
+
+def _depth(work, minutes, seed, progress):
+    from . import depth
+
+    depth.train(work / "rooms" / "train", _weights(work, "depth"), seed, minutes or 10, log=progress)
+
+
+def _bank(work, minutes, seed, progress):
+    from . import bank
+
+    bank.build_bank(_weights(work, "bank"), seed, work / "bank_work", BANK_LAYOUTS, progress)
+
+
+def _trunk(work, minutes, seed, progress):
+    from . import trunk
+
+    trunk.train(work / "rooms" / "train", work / "trunk", _weights(work, "trunk"),
+                minutes=minutes or 25, seed=seed, log=progress)
+
+
+_RUN = {"episodes": _episodes, "state": _state, "finder": _finder, "text": _text,
+        "light": _light, "depth": _depth, "bank": _bank, "trunk": _trunk,
+        "pack": lambda *_: None}
+
+
+# ------------------------------------------------------------------ one file
+def pack(weights: Path, path: Path) -> str:
+    """Join the parts' files in the folder `weights` into the checkpoint `path`; its fingerprint.
+
+    FileNotFoundError names a part that is not trained yet.
+    """
+    from safetensors import safe_open
+
+    tensors: dict[str, np.ndarray] = {}
+    config: dict[str, dict] = {}
+    for part in PARTS:
+        file = weights / f"{part}.safetensors"
+        if not file.exists():
+            raise FileNotFoundError(f"{file}: train the stage {part!r} first")
+        with safe_open(str(file), "np") as opened:
+            metadata = opened.metadata()
+            config[part] = json.loads(metadata.get("config") or metadata[part])
+            for key in opened.keys():  # noqa: SIM118 (not a dict)
+                tensors[f"{part}.{key}"] = opened.get_tensor(key)
+    tensors |= tables()
+    bank = weights / f"{NAME}.bank.safetensors"
+    beside = path.with_name(f"{NAME}.bank.safetensors")
+    if bank.exists() and bank.resolve() != beside.resolve():
+        temporary = beside.with_suffix(".part")
+        temporary.write_bytes(bank.read_bytes())
+        os.replace(temporary, beside)
+    return save_checkpoint(path, tensors, {
+        "name": NAME, "kind": "rooms", "embodiment": rooms_embodiment(), "config": config,
+        "licence": LICENCE, "imaginer": "remembered places (a bank of simulated rooms)"})
+
+
+def tables() -> dict[str, np.ndarray]:
+    """What the model knows of the simulator's catalogue: room tone by light, looks of things,
+    sounding material by label."""
+    from ..model.audio_tokens import bed_levels
+    from ..simulators.rooms import catalogue as cat
+    from ..simulators.rooms.sound import ambience
+    from .finder_data import material_table
+
+    rate, ticks = 24000, 60
+    tone = np.zeros((18, 9), np.float32)
+    for light in range(18):
+        generator = np.random.Generator(np.random.Philox(key=[light, 7]))
+        tone[light, :8] = bed_levels(ambience(ticks * 2000, light // 6, generator), rate)
+    out = {"tables.ambience": tone, "tables.materials": np.asarray(material_table(), np.uint8)}
+    for kind in ("ball", "box"):
+        for name in cat.COLOUR_NAMES:
+            picture = cat.thing_texture(kind, name)
+            pick = (np.arange(24) * 64 + 32) // 24
+            out[f"looks.{kind}.{name}"] = picture[np.ix_(pick, pick)]
+    return out
