@@ -30,7 +30,7 @@ class Comfy:
 
     def __init__(self, tree: Path, base_dir: Path, extra: tuple[str, ...] = ()):
         self.tree = tree
-        self.base_dir = host.make_base(base_dir)
+        self.base_dir = host.make_base(base_dir, tree)
         self.pack_name = host.link_pack(ROOT, base_dir)
         self.log = base_dir / "comfyui.log"
         self.events: list = []

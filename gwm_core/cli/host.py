@@ -135,10 +135,16 @@ def _unpack(archive: Path, prefix: str, target: Path) -> None:
         raise ValueError(f"{archive.name} holds ComfyUI {version_of(target)}, not {VERSION}")
 
 
-def make_base(base: Path) -> Path:
-    """Make a base directory: what ComfyUI expects to find beside its own code."""
+def make_base(base: Path, tree: Path | None = None) -> Path:
+    """Make a base directory: what ComfyUI expects to find beside its own code.
+
+    The tree's example pictures are copied into its input folder, as in a fresh installation.
+    """
     for name in BASE_FOLDERS:
         (base / name).mkdir(parents=True, exist_ok=True)
+    for picture in (tree / "input").glob("*.png") if tree else ():
+        if not (base / "input" / picture.name).exists():
+            shutil.copyfile(picture, base / "input" / picture.name)
     settings = base / "user" / "default" / "comfy.settings.json"
     if not settings.exists():
         # Else the first start covers the example with the browser of all templates.

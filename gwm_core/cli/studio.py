@@ -54,7 +54,7 @@ def prepare(args: argparse.Namespace) -> tuple[Server, Path, str]:
         base, own_base = tree, None
     else:
         tree = host.prepared(cache, say)
-        base = own_base = host.make_base(cache / "studio")
+        base = own_base = host.make_base(cache / "studio", tree)
     name = host.link_pack(pack, base)
     python = python_of(tree)
     found = probe(python, look_for_gpu=not args.cpu)
