@@ -125,8 +125,9 @@ class Embodiment:
     frames_per_tick  video frames per tick
     sample_rate      sound samples per second, 0 = no sound; a whole number of samples a tick
     views            cameras; controls in the order of their columns; streams of the network
-    extra            further JSON values; ``block_ticks`` (ticks made at once, 1 when absent) and
-                     ``channels`` (sound channels, 1 when absent) are known to the library
+    extra            further JSON values; known to the library are ``block_ticks`` (ticks made at
+                     once, 1 when absent), ``channels`` (of sound, 1 when absent) and
+                     ``first_picture`` (false for models that begin from a prompt alone)
     """
 
     name: str

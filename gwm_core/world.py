@@ -107,7 +107,13 @@ class Observation:
         return sum(array.nbytes for array in self.arrays().values())
 
     def check(self, embodiment: Embodiment) -> None:
-        """WorldError unless there is a picture of every view, of its size."""
+        """WorldError unless there is a picture of every view, of its size.
+
+        Models that begin from the prompt alone (``first_picture`` false in the embodiment's
+        ``extra``) may also have none at all.
+        """
+        if not self.frames and not self.depth and not embodiment.extra.get("first_picture", True):
+            return
         sizes = {view.name: (view.height, view.width) for view in embodiment.views}
         if set(self.frames) != set(sizes) or not set(self.depth) <= set(sizes):
             raise WorldError(
@@ -381,9 +387,14 @@ class World:
         return tuple(worlds), tuple(seen)
 
     def first_clip(self) -> Clip:
-        """The first picture as a clip of no ticks and one frame (``lead`` is 1)."""
+        """The first picture as a clip of no ticks and one frame (``lead`` is 1).
+
+        An empty clip where the world began without a picture.
+        """
         empty = Clip.empty(self.embodiment, depth=False)
         first = self.observation
+        if not first.frames:
+            return empty
         return replace(
             empty,
             frames={view.name: first.frames[view.name][None] for view in self.embodiment.views},
