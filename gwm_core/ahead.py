@@ -17,12 +17,14 @@ from .memory import Camera, Memory
 SHARE = 0.05  # of the coming view that may be unseen
 LEAST = 0.30  # of the imagined view that must be known
 URGENT = 0.25  # of the present view that may be unseen
-LEAD = 3.0  # ticks
+LEAD = 0.5  # seconds
+FILLS = 0.5  # of the coming view's gaps that the imagined view must be able to fill
 CRACK = 5  # pixels; narrower gaps are filled at each draw
 TURNS = tuple(math.radians(v) for v in (60, 50, 40, 30, 20))
 STEPS = (2.4, 1.9, 1.5, 1.1, 0.7, 0.4)
 TILTS = tuple(math.radians(v) for v in (30, 20, 12))
 PITCH = math.radians(60)
+SLOW_TURN = math.radians(24)  # a second
 
 
 def unseen(guide, crack: int = CRACK) -> np.ndarray:
@@ -32,30 +34,52 @@ def unseen(guide, crack: int = CRACK) -> np.ndarray:
     return ~guide.covered & ~narrow(guide.covered, crack)
 
 
-def urgent(guide, pose, share: float = URGENT):
-    """The present pose, where so much of its own view is unseen that it must be imagined now;
-    else None."""
-    return np.array(pose, np.float64) if unseen(guide).mean() > share else None
+def _small(camera: Camera) -> tuple[Camera, int]:
+    """A camera with a quarter of the pixels a side, and the width of a crack in it."""
+    small = camera.scaled(0.25)
+    return small, max(1, round(CRACK * small.width / camera.width))
 
 
-def moved(pose, motion, ticks: float) -> np.ndarray:
-    """A pose [5] after `ticks` of steady motion [4]: metres a tick in x and y, radians a tick of
-    yaw and pitch."""
+def urgent(memory: Memory, pose, camera: Camera, share: float = URGENT):
+    """The present pose [5], where more than `share` of its own view is unseen and must be
+    imagined at once; else None. Drawn small: under a millisecond."""
+    from .guide import draw
+
+    small, crack = _small(camera)
+    view = draw(memory, pose, small, threads=1)
+    return np.array(pose, np.float64) if unseen(view, crack).mean() > share else None
+
+
+def moved(pose, motion, seconds: float) -> np.ndarray:
+    """A pose [5] after some seconds of steady motion [3]: m/s in x and y, rad/s of yaw."""
     out = np.array(pose, np.float64)
-    out[[0, 1, 3, 4]] += np.asarray(motion, np.float64) * ticks
-    out[4] = np.clip(out[4], -PITCH, PITCH)
+    out[[0, 1, 3]] += np.asarray(motion, np.float64) * seconds
     return out
 
 
-def _inside(pose, other, camera: Camera, rays: np.ndarray) -> float:
-    """The share of view directions `rays` [M,3] (of a camera at `pose`) that `other` sees too."""
+def _places(pose, view, hole, camera: Camera) -> np.ndarray:
+    """World points float64 [M,3] where the surfaces behind the unseen region may lie: at the
+    depth that its surroundings suggest, and at half as much again."""
+    from .fill import smooth
     from .raster import axes
 
-    here, there = np.stack(axes(pose)[:3]), np.stack(axes(other)[:3])
-    d = rays @ here @ there.T
-    z = np.maximum(d[:, 2], 1e-6)
-    x, y = np.abs(d[:, 0] / z) * camera.focal, np.abs(d[:, 1] / z) * camera.focal
-    return float(((d[:, 2] > 0) & (x < camera.cx) & (y < camera.cy)).mean())
+    _, depth = smooth(view.rgb, view.depth, view.covered)
+    right, down, forward, eye = axes(pose)
+    d = camera.rays()[hole] @ np.stack([right, down, forward]) * depth[hole][:, None]
+    return np.concatenate([eye + d, eye + 1.5 * d])
+
+
+def _fills(places, pose, view, camera: Camera) -> float:
+    """The share of world points that lie in what is unseen of `view`, drawn at `pose`: imagining
+    there would fill them."""
+    from .raster import projection
+
+    m = projection(pose, camera.focal, camera.cx, camera.cy).reshape(3, 4)
+    h = places @ m[:, :3].T + m[:, 3]
+    z = np.maximum(h[:, 2], 1e-6)
+    x, y = np.floor(h[:, 0] / z + 0.5).astype(int), np.floor(h[:, 1] / z + 0.5).astype(int)
+    seen = (h[:, 2] > 0.05) & (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
+    return float((~view.covered[y[seen], x[seen]]).sum()) / len(places)
 
 
 def candidates(memory: Memory, pose, motion, hole: np.ndarray, camera: Camera) -> list[np.ndarray]:
@@ -63,14 +87,14 @@ def candidates(memory: Memory, pose, motion, hole: np.ndarray, camera: Camera) -
     `hole` bool [H,W] of `camera`."""
     from .clearance import clearance
 
-    vx, vy, turn, _ = (float(v) for v in motion)
+    vx, vy, turn = (float(v) for v in motion)
     rows, columns = np.nonzero(hole)
     x = (columns.mean() + 0.5 - camera.cx) / camera.cx
     y = (rows.mean() + 0.5 - camera.cy) / camera.cy
     out = []
     speed = math.hypot(vx, vy)
     forward = math.cos(pose[3]) * vx + math.sin(pose[3]) * vy
-    if speed > 0.02 and forward > 0.5 * speed and abs(turn) < math.radians(2):
+    if speed > 0.2 and forward > 0.5 * speed and abs(turn) < SLOW_TURN:
         angle = math.atan2(vy, vx)
         eye = np.array([pose[0], pose[1], 0.0])
         free, _ = clearance(memory, eye, (pose[2] - 1.1, pose[2] - 0.4), [angle])
@@ -80,13 +104,13 @@ def candidates(memory: Memory, pose, motion, hole: np.ndarray, camera: Camera) -
                 p[0] += step * math.cos(angle)
                 p[1] += step * math.sin(angle)
                 out.append(p)
-    if abs(y) > abs(x) and abs(turn) < math.radians(2):
+    if abs(y) > abs(x) and abs(turn) < SLOW_TURN:
         for tilt in TILTS:
             p = np.array(pose)
             p[4] = np.clip(p[4] - math.copysign(tilt, y), -PITCH, PITCH)
             out.append(p)
     # yaw grows to the left: a hole in the right half asks for a turn to the right
-    side = turn if abs(turn) >= math.radians(0.5) else -x
+    side = turn if abs(turn) >= 0.25 * SLOW_TURN else -x
     for angle in TURNS:
         p = np.array(pose)
         p[3] += math.copysign(angle, side)
@@ -96,37 +120,27 @@ def candidates(memory: Memory, pose, motion, hole: np.ndarray, camera: Camera) -
     return out
 
 
-def ahead(memory: Memory, pose, camera: Camera, motion=None, *, guide=None, share: float = SHARE,
-          least: float = LEAST, lead: float = LEAD):
+def ahead(memory: Memory, pose, camera: Camera, *, velocity=(0.0, 0.0), turn_rate: float = 0.0,
+          share: float = SHARE, least: float = LEAST, lead: float = LEAD):
     """The pose float64 [5] of the view to imagine next, or None where nothing is needed.
 
-    pose [5] of the camera now; motion [4]: metres a tick in x and y, radians a tick of yaw and
-    pitch (default: at rest); guide: the guide drawn at `pose`, spared a drawing where the camera
-    rests. The view `lead` ticks on is drawn small; when gaps wider than CRACK pixels pass `share`
-    of it, the furthest candidate is chosen that is at least `least` known and holds most of those
-    gaps. Deterministic; about a millisecond a call, a few more where something is chosen.
+    pose [5] of the camera now; velocity [2 or 3] m/s in the world; turn_rate rad/s of yaw. The
+    view `lead` seconds on is drawn small; when gaps wider than CRACK pixels pass `share` of it,
+    the furthest candidate is chosen that is at least `least` known and can fill half of those gaps.
+    Deterministic; about a millisecond a call, a few more where something is chosen.
     """
     from .guide import draw
 
-    motion = np.zeros(4) if motion is None else np.asarray(motion, np.float64)
-    small = camera.scaled(0.25)
-    crack = max(1, round(CRACK * small.width / camera.width))
+    motion = np.array([velocity[0], velocity[1], turn_rate], np.float64)
+    small, crack = _small(camera)
     coming = moved(pose, motion, lead)
-    rests = np.abs(motion).max() < 1e-3
-    if rests and guide is not None:
-        if unseen(guide).mean() <= share:
-            return None
     view = draw(memory, coming, small, threads=1)
     hole = unseen(view, crack)
     if hole.mean() <= share:
         return None
-    rays = small.rays()[hole]
-    best = None
+    places = _places(coming, view, hole, small)
     for p in candidates(memory, coming, motion, hole, small):
-        if _inside(coming, p, small, rays) < 0.6:
-            continue
         there = draw(memory, p, small, threads=1)
-        if there.coverage >= least and unseen(there, crack).mean() > share:
-            best = p
-            break
-    return coming if best is None else best
+        if there.coverage >= least and _fills(places, p, there, small) > FILLS:
+            return p
+    return coming
