@@ -137,57 +137,81 @@ def _irradiance(px, py, pz, room, rooms, windows, lamps, blocks, ambient, sky, w
 
 
 @kernel
-def _apply(rgb, depth, label, soft, pose, focal, rooms, windows, lamps, blocks, ambient, sky, pane, warm,
+def _room_of(px, py, room, rooms):
+    """The room that holds a point, or the nearest; `room` is tried first."""
+    if (rooms[room, 0] - 0.08 <= px <= rooms[room, 2] + 0.08
+            and rooms[room, 1] - 0.08 <= py <= rooms[room, 3] + 0.08):
+        return room
+    best = 1e9
+    for k in range(rooms.shape[0]):
+        d = (max(rooms[k, 0] - px, 0.0) + max(px - rooms[k, 2], 0.0)
+             + max(rooms[k, 1] - py, 0.0) + max(py - rooms[k, 3], 0.0))
+        if d < best:
+            best = d
+            room = k
+    return room
+
+
+@kernel
+def _apply(rgb, depth, soft, pose, focal, rooms, windows, lamps, blocks, ambient, sky, pane, warm,
            bounce, glow, lit, density, fog, source, s_ambient, s_sky, s_pane, s_lit, out):
+    """Cells of 2 x 2 pixels share one value of L where they lie on one smooth surface."""
     height, width = depth.shape
     cy, sy = math.cos(pose[3]), math.sin(pose[3])
     cp, sp = math.cos(pose[4]), math.sin(pose[4])
-    here, there = np.empty(3), np.empty(3)
+    here, there, gain = np.empty(3), np.empty(3), np.empty(3)
     room = 0
-    for i in range(height):
-        v = (i + 0.5 - height / 2) / focal
-        for j in range(width):
-            u = (j + 0.5 - width / 2) / focal
-            z = depth[i, j]
-            # camera axes: right (sin yaw, -cos yaw, 0), forward (cp cy, cp sy, sp)
-            f0 = cp + v * sp
-            dx = f0 * cy + u * sy
-            dy = f0 * sy - u * cy
-            dz = sp - v * cp
-            px, py, pz = pose[0] + dx * z, pose[1] + dy * z, pose[2] + dz * z
-            window = (soft[i, j] & 15) * 0.25
-            shade = (soft[i, j] >> 4) * 0.25
-            rest = 1.0 - window
-            if rest > 0.0 and not (rooms[room, 0] - 0.08 <= px <= rooms[room, 2] + 0.08
-                                   and rooms[room, 1] - 0.08 <= py <= rooms[room, 3] + 0.08):
-                best = 1e9
-                for k in range(rooms.shape[0]):
-                    d = (max(rooms[k, 0] - px, 0.0) + max(px - rooms[k, 2], 0.0)
-                         + max(rooms[k, 1] - py, 0.0) + max(py - rooms[k, 3], 0.0))
-                    if d < best:
-                        best = d
-                        room = k
-            if rest > 0.0:
-                _irradiance(px, py, pz, room, rooms, windows, lamps, blocks, ambient, sky, warm,
-                            bounce, lit, here)
-                if source > 0:
-                    _irradiance(px, py, pz, room, rooms, windows, lamps, blocks, s_ambient, s_sky,
-                                warm, bounce, s_lit, there)
-            for c in range(3):
-                now = math.sqrt(here[c]) if rest > 0.0 else 0.0
-                before = math.sqrt(there[c]) if rest > 0.0 and source > 0 else 1.0
-                if shade > 0.0:
-                    if lit > 0.0:
-                        now = now + (glow[c] - now) * min(shade / rest, 1.0) if rest > 0.0 else now
-                    if source > 0 and s_lit > 0.0 and rest > 0.0:
-                        before = before + (glow[c] - before) * min(shade / rest, 1.0)
-                here[c] = rest * now + window * pane[c]
-                there[c] = rest * before + window * s_pane[c] if source > 0 else 1.0
-            t = math.exp(-density * z * math.sqrt(dx * dx + dy * dy + dz * dz))
-            for c in range(3):
-                value = rgb[i, j, c] * here[c] / max(there[c], 1e-3)
-                value = fog[c] + (value - fog[c]) * t
-                out[i, j, c] = np.uint8(min(max(value, 0.0), 255.0) + 0.4999)
+    for i0 in range(0, height, 2):
+        for j0 in range(0, width, 2):
+            i1, j1 = min(i0 + 2, height), min(j0 + 2, width)
+            low, high, mixed = 1e9, 0.0, 0
+            for i in range(i0, i1):
+                for j in range(j0, j1):
+                    low, high = min(low, depth[i, j]), max(high, depth[i, j])
+                    mixed += soft[i, j]
+            shared = mixed == 0 and high < 1.02 * low
+            for i in range(i0, i1):
+                for j in range(j0, j1):
+                    first = i == i0 and j == j0
+                    v, u = (i + 0.5 - height / 2) / focal, (j + 0.5 - width / 2) / focal
+                    z = float(depth[i, j])
+                    if shared and first:  # the cell's middle
+                        v = (0.5 * (i0 + i1) - height / 2) / focal
+                        u = (0.5 * (j0 + j1) - width / 2) / focal
+                        z = 0.5 * (low + high)
+                    # camera axes: right (sin yaw, -cos yaw, 0), forward (cp cy, cp sy, sp)
+                    f0 = cp + v * sp
+                    dx, dy, dz = f0 * cy + u * sy, f0 * sy - u * cy, sp - v * cp
+                    if first or not shared:
+                        px, py, pz = pose[0] + dx * z, pose[1] + dy * z, pose[2] + dz * z
+                        window = (soft[i, j] & 15) * 0.25
+                        shade = (soft[i, j] >> 4) * 0.25
+                        rest = 1.0 - window
+                        for c in range(3):
+                            here[c], there[c] = 0.0, 1.0
+                        if rest > 0.0:
+                            room = _room_of(px, py, room, rooms)
+                            _irradiance(px, py, pz, room, rooms, windows, lamps, blocks, ambient,
+                                        sky, warm, bounce, lit, here)
+                            if source > 0:
+                                _irradiance(px, py, pz, room, rooms, windows, lamps, blocks,
+                                            s_ambient, s_sky, warm, bounce, s_lit, there)
+                        bright = min(shade / rest, 1.0) if rest > 0.0 else 0.0
+                        for c in range(3):
+                            now, before = math.sqrt(here[c]), math.sqrt(there[c])
+                            if lit > 0.0:
+                                now += (glow[c] - now) * bright
+                            if source > 0 and s_lit > 0.0:
+                                before += (glow[c] - before) * bright
+                            gain[c] = rest * now + window * pane[c]
+                            if source > 0:
+                                gain[c] /= max(rest * before + window * s_pane[c], 1e-3)
+                    t = 1.0
+                    if density > 0.0:
+                        t = math.exp(-density * z * math.sqrt(dx * dx + dy * dy + dz * dz))
+                    for c in range(3):
+                        value = fog[c] + (rgb[i, j, c] * gain[c] - fog[c]) * t
+                        out[i, j, c] = np.uint8(min(max(value, 0.0), 255.0) + 0.4999)
 
 
 def relight(rgb, depth, label, pose, lighting: Lighting, target, source=None,
@@ -217,7 +241,7 @@ def relight(rgb, depth, label, pose, lighting: Lighting, target, source=None,
     out = np.empty_like(rgb)
     fog = fog_colour(c) * np.float32(255)
     focal = depth.shape[0] / 2 / math.tan(math.radians(fov_deg) / 2)
-    _apply(rgb, depth, label, glow, np.asarray(pose, np.float64), focal, lighting.rooms,
+    _apply(rgb, depth, glow, np.asarray(pose, np.float64), focal, lighting.rooms,
            lighting.windows, lighting.lamps, lighting.blocks, AMBIENT[c.time], SKY[c.time],
            PANE[c.time], WARM, BOUNCE, GLOW, float(c.lamps), float(DENSITY[c.fog]), fog,
            0 if source is None else 1, AMBIENT[b.time], SKY[b.time], PANE[b.time], float(b.lamps),
