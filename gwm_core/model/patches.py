@@ -1,0 +1,192 @@
+"""View tokens: linear patch tokens of a tick's frames and disparity, fitted in closed form.
+
+A tick's two frames are taken as their mean and half their difference, which are nearly
+uncorrelated; each has its own principal components, and so have mean and half difference of the
+disparity. Components are divided by the square root of their standard deviation (partial
+whitening): details count for more than in pixels, but noise is not blown up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+PARTS = ("mean", "change", "depth", "depth_change")
+
+
+class PatchTokenizer(nn.Module):
+    """Frames u8 [F, H, W, 3] and disparity f32 [F, H, W] (1/m) of one tick <-> tokens [n, width].
+
+    width, height must be multiples of ``patch``. components: how many are kept of the mean
+    colour, the colour change, the mean disparity and the disparity change; 0 leaves a part out
+    and it decodes as its average.
+    """
+
+    def __init__(
+        self,
+        width: int = 256,
+        height: int = 160,
+        patch: int = 32,
+        components: tuple[int, int, int, int] = (96, 32, 24, 8),
+    ) -> None:
+        super().__init__()
+        if width % patch or height % patch:
+            raise ValueError(f"patches: {width} x {height} is not a multiple of {patch}")
+        self.width, self.height, self.patch = width, height, patch
+        self.components = tuple(int(c) for c in components)
+        self.grid = (height // patch, width // patch)
+        self.tokens = self.grid[0] * self.grid[1]
+        self.token_width = sum(self.components)
+        self.config = {
+            "width": width, "height": height, "patch": patch, "components": list(self.components),
+        }
+        for name, count in zip(PARTS, self.components, strict=True):
+            size = patch * patch * (1 if name.startswith("depth") else 3)
+            self.register_buffer(f"{name}_average", torch.zeros(size))
+            self.register_buffer(f"{name}_basis", torch.zeros(count, size))
+            self.register_buffer(f"{name}_scale", torch.ones(count))
+
+    # ------------------------------------------------------------------ pixels and patches
+
+    def _patches(self, x: Tensor) -> Tensor:
+        """[H, W, C] -> [tokens, patch * patch * C]."""
+        rows, columns = self.grid
+        x = x.reshape(rows, self.patch, columns, self.patch, -1)
+        return x.transpose(1, 2).reshape(self.tokens, -1)
+
+    def _pixels(self, x: Tensor, channels: int) -> Tensor:
+        """The inverse of ``_patches``."""
+        rows, columns = self.grid
+        x = x.reshape(rows, columns, self.patch, self.patch, channels)
+        return x.transpose(1, 2).reshape(self.height, self.width, channels)
+
+    def _parts(self, frames, disparity) -> dict[str, Tensor]:
+        """Patch vectors of the four parts; a single frame has no change."""
+        rgb = torch.as_tensor(frames).to(self.mean_basis.device)
+        near = torch.as_tensor(disparity).to(self.mean_basis.device).float()
+        view = (self.height, self.width)
+        if rgb.dim() != 4 or tuple(rgb.shape[1:]) != (*view, 3) or rgb.shape[0] not in (1, 2):
+            raise ValueError(f"patches: frames must be [1 or 2, {view[0]}, {view[1]}, 3], "
+                             f"got {tuple(rgb.shape)}")
+        if tuple(near.shape) != tuple(rgb.shape[:3]):
+            raise ValueError(f"patches: disparity must be {tuple(rgb.shape[:3])}, "
+                             f"got {tuple(near.shape)}")
+        a, b = rgb[0].float(), rgb[-1].float()
+        c, d = near[0], near[-1]
+        return {
+            "mean": self._patches((a + b) * (0.5 / 255)),
+            "change": self._patches((b - a) * (0.5 / 255)),
+            "depth": self._patches((c + d)[..., None] * 0.5),
+            "depth_change": self._patches((d - c)[..., None] * 0.5),
+        }
+
+    # ------------------------------------------------------------------ tokens
+
+    @torch.no_grad()
+    def encode(self, frames: np.ndarray | Tensor, disparity: np.ndarray | Tensor) -> Tensor:
+        """Tokens f32 [tokens, token_width] of one tick (1 or 2 frames)."""
+        parts = self._parts(frames, disparity)
+        out = []
+        for name in PARTS:
+            basis, scale = getattr(self, f"{name}_basis"), getattr(self, f"{name}_scale")
+            centred = parts[name] - getattr(self, f"{name}_average")
+            out.append((centred @ basis.T) / scale)
+        return torch.cat(out, dim=1)
+
+    @torch.no_grad()
+    def decode(self, tokens: Tensor, frames: int = 2) -> tuple[np.ndarray, np.ndarray]:
+        """(frames u8 [F, H, W, 3], disparity f32 [F, H, W], at least 0) of tokens."""
+        mean, change, depth, depth_change = self._expand(tokens, averages=True)
+        rgb = torch.stack([mean - change, mean + change][-frames:])
+        near = torch.stack([depth - depth_change, depth + depth_change][-frames:])
+        rgb = (rgb * 255.0 + 0.5).clamp_(0, 255.9).to(torch.uint8)
+        return rgb.cpu().numpy(), near[..., 0].clamp_(min=0).cpu().numpy()
+
+    @torch.no_grad()
+    def decode_change(self, difference: Tensor, frames: int = 2) -> tuple[np.ndarray, np.ndarray]:
+        """What a difference of tokens adds to (frames, in 0..255 units; disparity): f32 arrays.
+
+        Added to a guide's own pixels it keeps all detail that the components do not span."""
+        mean, change, depth, depth_change = self._expand(difference, averages=False)
+        rgb = torch.stack([mean - change, mean + change][-frames:]) * 255.0
+        near = torch.stack([depth - depth_change, depth + depth_change][-frames:])
+        return rgb.cpu().numpy(), near[..., 0].cpu().numpy()
+
+    def _expand(self, tokens: Tensor, averages: bool) -> list[Tensor]:
+        if tuple(tokens.shape) != (self.tokens, self.token_width):
+            raise ValueError(f"patches: tokens must be [{self.tokens}, {self.token_width}], "
+                             f"got {tuple(tokens.shape)}")
+        out = []
+        split = tokens.float().split(list(self.components), dim=1)
+        for name, part in zip(PARTS, split, strict=True):
+            x = (part * getattr(self, f"{name}_scale")) @ getattr(self, f"{name}_basis")
+            if averages:
+                x = x + getattr(self, f"{name}_average")
+            out.append(self._pixels(x, 1 if name.startswith("depth") else 3))
+        return out
+
+    # ------------------------------------------------------------------ fitting
+
+    @torch.no_grad()
+    def fit(
+        self, frames: np.ndarray, disparity: np.ndarray, limit: int = 12_000, seed: int = 0
+    ) -> dict[str, Any]:
+        """Fit all parts to ticks: frames u8 [T, 2, H, W, 3], disparity f32 [T, 2, H, W].
+
+        At most ``limit`` patches are used. Returns the share of the variance that each part's
+        components explain and the PSNR of decoding what was fitted.
+        """
+        if len(frames) < 1:
+            raise ValueError("patches: at least one tick is needed to fit")
+        rng = np.random.default_rng(seed)
+        ticks = max(1, -(-limit // self.tokens))
+        chosen = np.sort(rng.permutation(len(frames))[:ticks])
+        parts = [self._parts(frames[i], disparity[i]) for i in chosen]
+        report: dict[str, Any] = {"patches": len(chosen) * self.tokens}
+        scales = []
+        for name, count in zip(PARTS, self.components, strict=True):
+            x = torch.cat([p[name] for p in parts])
+            average = x.mean(0)
+            if name.endswith("change"):  # standing still must be the token zero
+                average = torch.zeros_like(average)
+            x = x - average
+            basis, deviation = _components(x, count, seed)
+            getattr(self, f"{name}_average").copy_(average)
+            getattr(self, f"{name}_basis").copy_(basis)
+            scales.append(deviation.clamp(min=1e-4).sqrt())
+            total = float(x.square().sum(1).mean())
+            share = float(deviation.square().sum()) / total if total > 0 else 1.0
+            report[f"explained_{name}"] = min(share, 1.0)
+        # tokens of about unit variance over the mean's and the depth's components together
+        for name, scale in zip(PARTS, scales, strict=True):
+            variance = float(scale.square().mean()) if scale.numel() else 1.0
+            getattr(self, f"{name}_scale").copy_(scale * variance**0.5)
+        errors = []
+        for i in chosen[: min(len(chosen), 64)]:
+            again, _ = self.decode(self.encode(frames[i], disparity[i]))
+            errors.append(np.square(again.astype(np.float32) - frames[i]).mean())
+        report["psnr"] = float(10 * np.log10(255**2 / max(float(np.mean(errors)), 1e-9)))
+        return report
+
+
+def _components(x: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Leading principal directions [count, d] of centred rows x [n, d] and their deviations, by
+    randomised subspace iteration (exact to what matters after a few rounds)."""
+    rows, size = x.shape
+    if count == 0:
+        return x.new_zeros(0, size), x.new_zeros(0)
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    wanted = min(count + 16, size)
+    q = torch.randn(size, wanted, generator=generator).to(x)
+    for _ in range(5):
+        q = torch.linalg.qr(x.T @ (x @ q))[0]
+    small = x @ q
+    values, vectors = torch.linalg.eigh((small.T @ small).double() / max(rows, 1))
+    order = torch.argsort(values, descending=True)[:count]
+    basis = (q.double() @ vectors[:, order]).T.to(x.dtype)
+    # a sign rule: the same data gives the same basis everywhere
+    pivot = basis.gather(1, basis.abs().argmax(1, keepdim=True)).sign()
+    return basis * pivot, values[order].clamp(min=0).sqrt().to(x.dtype)
