@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "load": "worlds",
     "World": "world",
-    "Observation": "world",
+    "Observation": "observation",
     "load_world": "world",
     "Session": "session",
     "Controls": "controls",
@@ -63,7 +63,8 @@ if TYPE_CHECKING:
         SessionError,
         WorldError,
     )
+    from .observation import Observation  # noqa: F401
     from .session import Session  # noqa: F401
     from .store import StateStore  # noqa: F401
-    from .world import Observation, World, load_world  # noqa: F401
+    from .world import World, load_world  # noqa: F401
     from .worlds import load  # noqa: F401

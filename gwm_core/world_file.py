@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from . import tensor_file
+from .checkpoint import safe_name
 from .controls import Controls
 from .embodiment import Embodiment
 from .errors import WorldError
 from .noise import check_seed
+from .observation import Observation
 from .store import Progress
-from .world import Observation, World, check_prompt
+from .world import World, check_prompt
 
 FORMAT = "gwm-world"
 VERSION = 1
@@ -110,10 +112,8 @@ def _model_of(
         raise WorldError(f"{where}: damaged header (model)")
     if model is None:
         if loader is None:
-            from . import checkpoint, worlds
-
-            name = checkpoint.safe_name(name, f"{where}: model name")
-            loader = worlds.load
+            name = safe_name(name, f"{where}: model name")
+            from .worlds import load as loader
         model = loader(name)
     if model.fingerprint != fingerprint:
         raise WorldError(
