@@ -8,6 +8,7 @@ from .controls import GWMCameraPath, GWMControls, GWMJoinControls
 from .events import GWMBranchWorld, GWMWorldEvent
 from .files import GWMLoadWorld, GWMSaveWorld
 from .models import GWMLoadModel
+from .routes import register
 from .wan import GWMCameraToWan
 from .worlds import GWMNewWorld, GWMStepWorld
 
@@ -31,4 +32,6 @@ class GWMExtension(ComfyExtension):
     """What ComfyUI asks for the list of nodes."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        # Here, since the oldest supported host never calls on_load.
+        register()
         return list(NODES)

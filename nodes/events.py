@@ -57,14 +57,15 @@ class GWMWorldEvent(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, text=None):
         if text is not None and not text.strip():
-            return "text: say what happens, for example: the lights go out"
+            return "say what happens, for example: the lights go out"
         return True
 
     @classmethod
     def execute(cls, world, text) -> io.NodeOutput:
         with world.host.running() as loaded:
-            line = understood_line(*loaded.understand(text))
+            said = loaded.understand(text)
             changed = world.world.with_event(text)
+        line = understood_line(said.understood, said.ignored)
         say(line)
         return io.NodeOutput(WorldOnWire(changed, world.host), line)
 

@@ -1,0 +1,104 @@
+"""Nodes that only the tests know: they make odd inputs and tell what travels on a wire."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from comfy_api.v0_0_2 import ComfyExtension, io
+
+
+class LabTensor(io.ComfyNode):
+    """A tensor of any shape as IMAGE or MASK, filled with one number, NaN, or a soft picture."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="LabTensor",
+            category="lab",
+            inputs=[io.String.Input("shape"), io.String.Input("fill")],
+            outputs=[io.Image.Output("image"), io.Mask.Output("mask")],
+        )
+
+    @classmethod
+    def execute(cls, shape, fill):
+        size = [int(n) for n in shape.split(",") if n]
+        if fill == "picture":
+            _, height, width, _ = size
+            x, y = torch.linspace(0, 1, width)[None, :], torch.linspace(0, 1, height)[:, None]
+            tensor = torch.stack([x + 0 * y, y + 0 * x, (x + y) / 2], dim=-1)[None]
+        elif fill == "half":
+            tensor = torch.full(size, 0.5, dtype=torch.float16)
+        else:
+            tensor = torch.full(size, float(fill))
+        return io.NodeOutput(tensor, tensor)
+
+
+class LabTell(io.ComfyNode):
+    """What an input is: type, shape, range and a hash of its bits, as text in the history."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="LabTell",
+            category="lab",
+            is_output_node=True,
+            inputs=[io.AnyType.Input("value")],
+            outputs=[],
+        )
+
+    @classmethod
+    def execute(cls, value):
+        return io.NodeOutput(ui={"text": [tell(value)]})
+
+
+def tell(value) -> str:
+    """One line about a value; tensors with shape, range and sha256."""
+    if isinstance(value, torch.Tensor):
+        plain = value.detach().cpu().contiguous()
+        digest = hashlib.sha256(plain.numpy().tobytes()).hexdigest()
+        span = f"{float(plain.min()):.4f}..{float(plain.max()):.4f}" if plain.numel() else "-"
+        return f"{plain.dtype} {list(plain.shape)} {span} {digest}"
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {tell(value[key])}" for key in sorted(value))
+    if isinstance(value, (list, tuple)):
+        return " | ".join(tell(item) for item in value)
+    if hasattr(value, "world"):
+        return f"world {value.world.key} tick {value.world.tick} bytes {value.get_ram_usage()}"
+    if hasattr(value, "to_text"):
+        return f"controls {len(value)} {value.to_text()}"
+    return f"{type(value).__name__} {value}"
+
+
+class LabConditioning(io.ComfyNode):
+    """CONDITIONING and a VAE without weights, to run native nodes up to the sampler's inputs."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="LabConditioning",
+            category="lab",
+            inputs=[],
+            outputs=[io.Conditioning.Output("conditioning"), io.Vae.Output("vae")],
+        )
+
+    @classmethod
+    def execute(cls):
+        return io.NodeOutput([[torch.zeros(1, 4, 8), {}]], LabVae())
+
+
+class LabVae:
+    """Encodes a video to zeros of the latent size that Wan's VAE gives."""
+
+    def encode(self, pixels):
+        frames, height, width, _ = pixels.shape
+        return torch.zeros(1, 16, (frames - 1) // 4 + 1, height // 8, width // 8)
+
+
+class LabExtension(ComfyExtension):
+    async def get_node_list(self):
+        return [LabTensor, LabTell, LabConditioning]
+
+
+async def comfy_entrypoint():
+    return LabExtension()

@@ -1,0 +1,81 @@
+"""Every example workflow, queued in the real server; Wan's part up to the sampler's inputs."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import av
+import pytest
+
+from .graph import EXAMPLES, example, told
+
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
+WAN = "5_walk_to_native_wan"
+
+
+def shorten(prompt: dict) -> dict:
+    """The same prompt with fewer Wan frames and pixels, so that the test is quick."""
+    for node in prompt.values():
+        if node["class_type"] == "GWMCameraToWan":
+            node["inputs"].update(width=192, height=112, length=21)
+    return prompt
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_example_runs(lab, name):
+    entry = lab.queue(shorten(lab.convert(example(name))))
+    files = lab.outputs(entry)
+    assert files and all(file.stat().st_size > 500 for file in files)
+    for file in (f for f in files if f.suffix == ".mp4"):
+        with av.open(str(file)) as video:
+            assert video.streams.video[0].frames > 12, file.name
+            if "wan_depth" not in file.name:
+                assert video.streams.audio, f"{file.name} has no sound"
+            assert "prompt" in video.metadata, "the host embeds the workflow"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_example_is_clean(name):
+    text = (EXAMPLES / f"{name}.json").read_text()
+    assert not re.search(r"/(root|home|work|tmp)/", text)
+    data = json.loads(text)
+    assert data["version"] == 0.4 and data["nodes"][0]["type"] == "MarkdownNote"
+    for node in data["nodes"]:
+        if node["type"].startswith("GWM"):
+            assert node["properties"]["cnr_id"] == "gwm"
+
+
+def test_wan_part_up_to_the_samplers_inputs(lab):
+    workflow = example(WAN)
+    for node in workflow["nodes"]:
+        node["mode"] = 0
+    prompt = shorten(lab.convert(workflow))
+    lab_node = "900"
+    prompt[lab_node] = {"class_type": "LabConditioning", "inputs": {}}
+    kinds = {node["class_type"]: key for key, node in prompt.items()}
+    encoders = [k for k, n in prompt.items() if n["class_type"] == "CLIPTextEncode"]
+    for kind in ("WanCameraImageToVideo", "WanFunControlToVideo"):
+        inputs = prompt[kinds[kind]]["inputs"]
+        assert {inputs["positive"][0], inputs["negative"][0]} == set(encoders)
+        inputs.update(positive=[lab_node, 0], negative=[lab_node, 0], vae=[lab_node, 1])
+    sampler = prompt[kinds["KSampler"]]["inputs"]
+    assert sampler["positive"] == [kinds["WanCameraImageToVideo"], 0]
+    weights = ("UNETLoader", "CLIPLoader", "VAELoader", "CLIPTextEncode", "KSampler", "VAEDecode")
+    gone = {k for k, n in prompt.items() if n["class_type"] in weights}
+    decode = kinds["VAEDecode"]
+    gone |= {k for k, n in prompt.items() if n["inputs"].get("images") == [decode, 0]}
+    gone |= {k for k, n in prompt.items() if n["inputs"].get("video", [None])[0] in gone}
+    prompt = {k: n for k, n in prompt.items() if k not in gone}
+    for key, kind, slot in (
+        ("901", "WanCameraImageToVideo", 0),
+        ("902", "WanCameraImageToVideo", 2),
+        ("903", "WanFunControlToVideo", 0),
+    ):
+        prompt[key] = {"class_type": "LabTell", "inputs": {"value": [kinds[kind], slot]}}
+    entry = lab.queue(prompt)
+    positive, latent, depth = (told(entry, key) for key in ("901", "902", "903"))
+    assert "camera_conditions: torch.float32 [1, 24, 6, 112, 192]" in positive
+    assert "concat_latent_image" in positive and "concat_mask" in positive
+    assert "samples: torch.float32 [1, 16, 6, 14, 24]" in latent
+    assert "concat_latent_image" in depth

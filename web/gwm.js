@@ -1,0 +1,15 @@
+// The pack's front end: registers one extension; what it does lives in the other files.
+import { app } from "../../scripts/app.js";
+import { addCheckLine, refreshCheckLine } from "./check_line.js";
+
+app.registerExtension({
+  name: "GWM.CheckLine",
+
+  nodeCreated(node) {
+    addCheckLine(node);
+  },
+
+  loadedGraphNode(node) {
+    refreshCheckLine(node);
+  },
+});
