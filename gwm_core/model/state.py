@@ -18,7 +18,7 @@ OUTPUTS = 12
 # Metres (or radians) that one unit of output stands for: typical size of what guides miss.
 SCALE_POS, SCALE_YAW = 0.03, 0.03
 
-WIDTHS = {"player": (320, 3), "ball": (320, 3), "box": (224, 3), "door": (96, 2)}
+WIDTHS = {"player": (192, 3), "ball": (224, 3), "box": (128, 2), "door": (64, 2)}
 
 
 class Block(nn.Module):

@@ -20,6 +20,8 @@ from safetensors.torch import load_file, save_file
 from ..bodies import BOX, DOOR, EMPTY, middle
 from ..finding import View, surface_depth
 from ..model.finder import CELL, CHANNELS, HEAD, MATERIAL_CELL, TYPICAL, FinderNet, finder_input
+from .finder_data import material_table
+from .record import load_episode
 
 SEEN_PIXELS = 14
 NOTHING = 255
@@ -106,23 +108,46 @@ def loss_of(out: dict, target: dict) -> tuple[torch.Tensor, dict]:
     return focal + slots + 4 * mask + 0.5 * material, parts
 
 
-def load_frames(folder: Path) -> dict:
-    """All shards of a folder with their targets, in memory."""
+def episode_frames(path, count: int) -> dict[str, np.ndarray]:
+    """`count` frames of a recorded episode in the form of this module's shards.
+
+    Frames that show something movable are preferred, spread over the episode.
+    """
+    one = load_episode(path, ("rgb", "depth", "pose", "body_map", "label", "bodies_kind",
+                              "bodies_pos", "bodies_yaw", "body_size"))
+    flat = {k: v.reshape(-1, *v.shape[2:]) for k, v in one.items()
+            if isinstance(v, np.ndarray) and k != "body_size"}
+    shown = (flat["body_map"] > 0).mean((1, 2)) + 1e-4 * np.arange(len(flat["rgb"]))[::-1] % 1e-3
+    blocks = np.array_split(np.arange(len(shown)), count)
+    pick = np.array([block[np.argmax(shown[block])] for block in blocks if len(block)])
+    out = {k: flat[k][pick] for k in ("rgb", "depth", "pose", "body_map")}
+    out["material"] = material_table()[flat["label"][pick]]
+    out |= {f"body_{k}": flat[f"bodies_{k}"][pick] for k in ("kind", "pos", "yaw")}
+    out["body_size"] = np.repeat(one["body_size"][None], len(pick), 0)
+    return out
+
+
+def load_frames(folders, per_episode: int = 10) -> dict:
+    """All shards of some folders with their targets, in memory; recorded episodes count too."""
     store: dict[str, list] = {}
-    for path in sorted(Path(folder).glob("*.npz")):
-        data = np.load(path)
+    paths = [p for f in folders for p in sorted(Path(f).glob("[0-9t]*.npz"))
+             if not p.name.endswith(".part.npz")]
+    for path in paths:
+        if path.name.startswith("train_"):
+            data = episode_frames(path, per_episode)
+        else:
+            with np.load(path) as file:
+                data = {k: file[k] for k in file.files}
         bodies = {k: data[f"body_{k}"] for k in ("kind", "pos", "yaw", "size")}
-        depth = data["depth"].astype(np.float32)
-        for j in range(len(depth)):
-            one = {k: v[j] for k, v in bodies.items()}
-            t = frame_targets(depth[j], data["pose"][j], one, data["body_map"][j],
-                              data["material"][j])
+        for j, depth in enumerate(data["depth"].astype(np.float32)):
+            t = frame_targets(depth, data["pose"][j], {k: v[j] for k, v in bodies.items()},
+                              data["body_map"][j], data["material"][j])
             for k, v in t.items():
                 store.setdefault(k, []).append(v)
         for k in ("rgb", "depth"):
             store.setdefault(k, []).extend(data[k])
     if not store:
-        raise ValueError(f"finder training: no .npz shards in {folder}")
+        raise ValueError(f"finder training: no shards in {list(folders)}")
     return {k: np.stack(v) for k, v in store.items()}
 
 
@@ -141,11 +166,11 @@ def batch_of(data: dict, index, rng) -> tuple[torch.Tensor, dict]:
     return x.to(memory_format=torch.channels_last), target
 
 
-def train(data_dir, out, steps: int = 1500, resume: bool = True, seed: int = 0, batch: int = 16,
-          width: int = 32, log_every: int = 50) -> dict:
+def train(data_dir, out, steps: int = 900, resume: bool = True, seed: int = 0, batch: int = 16,
+          width: int = 24, log_every: int = 50) -> dict:
     """Trains and writes `out` (safetensors); resumes from `out` + '.resume' where there is one."""
     torch.manual_seed(seed)
-    data = load_frames(Path(data_dir))
+    data = load_frames([data_dir] if isinstance(data_dir, str | Path) else data_dir)
     net = FinderNet(width).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
     out, start = Path(out), 0
@@ -155,13 +180,15 @@ def train(data_dir, out, steps: int = 1500, resume: bool = True, seed: int = 0, 
         net.load_state_dict(kept["net"])
         optimiser.load_state_dict(kept["optimiser"])
         start = kept["step"]
+    shown = 0.3 + np.minimum(data["has"].sum((1, 2, 3)), 3)
+    share = np.cumsum(shown / shown.sum())
     began, totals = time.time(), {}
     for step in range(start, steps):
         rate = 2e-3 * min(1, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         for group in optimiser.param_groups:
             group["lr"] = rate + 1e-5
         rng = np.random.Generator(np.random.Philox(key=[seed, step]))
-        index = rng.integers(len(data["rgb"]), size=batch)
+        index = np.searchsorted(share, rng.random(batch)).clip(max=len(share) - 1)
         x, target = batch_of(data, index, rng)
         loss, parts = loss_of(net(x), target)
         optimiser.zero_grad(set_to_none=True)
@@ -199,9 +226,9 @@ def load(path) -> FinderNet:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data")
     parser.add_argument("out")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("data", nargs="+")
+    parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     print(json.dumps(train(args.data, args.out, args.steps, seed=args.seed)))
