@@ -140,6 +140,17 @@ class Keyframe:
         put("points", int(self.keep.sum()))
         put("matrix", projection(pose, camera.focal, camera.cx, camera.cy))
 
+    def recoloured(self, rgb) -> Keyframe:
+        """The same surfaces in other colours, uint8 [H,W,3]; shares everything else."""
+        from .raster import table_row
+
+        out = object.__new__(Keyframe)
+        for name, value in self.__dict__.items():
+            object.__setattr__(out, name, value)
+        object.__setattr__(out, "rgb", _own(rgb, np.uint8, self.rgb.shape, "rgb"))
+        object.__setattr__(out, "row", table_row(out.surface, out.rgb, out.label))
+        return out
+
     @property
     def nbytes(self) -> int:
         arrays = (self.rgb, self.depth, self.keep, self.border, self.label)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from ..bodies import EYE, Bodies, Player
-from ..guide import draw
 from ..imagine import Context, imagine
 from ..memory import Keyframe, Memory
 from ..noise import rng
 from ..state_memory import MATERIAL_LABEL
+from .correction import first_past
 from .imagining import imagine_around
 from .objects import place_things
 from .parts import CANONICAL_LIGHT, Parts
 from .state import RolloutState, Scene
+from .view import look
 
 LEVEL = np.array([0.0, 0.0, EYE, 0.0, 0.0])
 
@@ -54,7 +55,8 @@ def start_world(parts: Parts, prompt: str, picture: np.ndarray | None, depth: np
     state = RolloutState(
         seed=seed, tick=0, scene=scene, player=Player.at_pose(pose), bodies=bodies,
         body_light=body_light, memory=memory, placements=placements,
-        cache=parts.dynamics.prefill(batch=1), audio=None)
+        cache=parts.dynamics.prefill(batch=1), past=None, audio=None)
+    state = state.replace(past=first_past(parts, state, look(parts, state, pose, bodies)))
     if around:
         memory, placements = imagine_around(parts, memory, placements, scene, pose, seed)
         state = state.replace(memory=memory, placements=placements)
@@ -93,10 +95,5 @@ def _given(parts: Parts, scene: Scene, picture: np.ndarray, depth: np.ndarray | 
 
 def first_frame(parts: Parts, state: RolloutState) -> tuple[np.ndarray, np.ndarray]:
     """Picture u8 [H, W, 3] and depth f32 [H, W] of a state as it is now."""
-    from ..guide import fill_cracks, push_pull
-    from .view import frame_of
-
-    guide = push_pull(fill_cracks(draw(state.memory, state.player.pose, parts.camera,
-                                       state.bodies)))
-    depth = np.where(guide.known, guide.depth, 60.0).astype(np.float32)
-    return frame_of(parts, state, guide), depth
+    view = look(parts, state, state.player.pose, state.bodies)
+    return view.frame, view.guide.depth.clip(0.05, 60.0).astype(np.float32)

@@ -28,13 +28,11 @@ def imagine_view(parts: Parts, memory: Memory, placements: tuple[Placement, ...]
                  pose: np.ndarray, seed: int) -> Made:
     """Imagine what is unseen of the view at `pose` and say which of its pixels to keep."""
     camera = parts.camera
-    seen = draw(memory, pose, camera)
-    guide = fill_cracks(seen)
-    rgb = parts.light.canonical(guide.rgb, seen.lights(memory), guide.source_depth)
+    guide = fill_cracks(draw(parts.light.shown(memory, CANONICAL_LIGHT), pose, camera))
     known = guide.covered | guide.filled
     disparity = np.where(known, 1.0 / np.maximum(guide.depth, 0.05), 0.0).astype(np.float32)
     context = Context(theme=scene.theme if scene.theme >= 0 else None, placements=placements)
-    made = imagine(parts.imaginer, rgb, disparity, known, label=themes_of(guide.label),
+    made = imagine(parts.imaginer, guide.rgb, disparity, known, label=themes_of(guide.label),
                    pose=pose, fov_deg=camera.fov_deg, context=context, seed=seed)
     keep, border = new_pixels(guide.with_(covered=known), made.rgb, made.depth)
     keep &= made.sure

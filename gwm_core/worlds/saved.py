@@ -6,12 +6,15 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..bodies import Bodies, Player
 from ..imagine import Placement
 from ..memory import Keyframe, Memory
 from ..model.audio_tokenizer import Ringing
+from ..model.cache import Cache
 from ..understand import Thing
+from .correction import Past
 from .parts import Parts
 from .state import Ahead, Made, RolloutState, Scene
 
@@ -27,14 +30,14 @@ def state_to_arrays(state: RolloutState) -> tuple[dict[str, np.ndarray], dict[st
     arrays |= {f"bodies.{k}": np.asarray(v) for k, v in state.bodies.to_arrays().items()}
     arrays["player"] = state.player.to_array()
     arrays["body_light"] = np.asarray(state.body_light)
-    cache, cache_meta = state.cache.to_arrays()
-    arrays |= {f"cache.{k}": v for k, v in cache.items()}
+    arrays |= {k: v.detach().cpu().numpy() for k, v in state.cache.to_tensors("cache.").items()}
+    arrays |= {f"past.{k}": v for k, v in state.past.to_arrays().items()}
     if state.audio is not None:
         arrays |= {f"audio.{k}": v for k, v in state.audio.to_arrays().items()}
     meta = {
         "version": VERSION, "seed": state.seed, "tick": state.tick,
         "quiet_until": state.quiet_until, "scene": asdict(state.scene),
-        "placements": [asdict(p) for p in state.placements], "cache": cache_meta,
+        "placements": [asdict(p) for p in state.placements],
         "audio": state.audio is not None, "ahead": None,
     }
     if state.ahead is not None:
@@ -66,7 +69,8 @@ def state_from_arrays(parts: Parts, arrays: dict[str, np.ndarray], meta: Any) ->
         player=Player.from_array(arrays["player"]), bodies=Bodies.from_arrays(part("bodies")),
         body_light=np.asarray(arrays["body_light"]), memory=Memory.from_arrays(part("memory")),
         placements=_placements(meta["placements"]),
-        cache=parts.dynamics.cache_from_arrays(part("cache"), meta["cache"]),
+        cache=_cache(parts, part("cache")),
+        past=Past.from_arrays(part("past"), parts.dynamics.sinks.device),
         audio=Ringing.from_arrays(part("audio")) if meta["audio"] else None,
         ahead=ahead, quiet_until=int(meta["quiet_until"]))
 
@@ -79,3 +83,8 @@ def _placements(rows: list[dict]) -> tuple[Placement, ...]:
 def _scene(row: dict) -> Scene:
     return Scene(int(row["theme"]), int(row["light"]), dict(row["attributes"]),
                  tuple(Thing(t["kind"], t["colour"], int(t["count"])) for t in row["things"]))
+
+
+def _cache(parts: Parts, arrays: dict[str, np.ndarray]) -> Cache:
+    tensors = {k: torch.from_numpy(np.array(v)) for k, v in arrays.items()}
+    return Cache.from_tensors(tensors, "").to(parts.dynamics.sinks.device)

@@ -28,9 +28,8 @@ def audio_tokens(parts: Parts, state: RolloutState, moved) -> np.ndarray:
 
 
 @torch.no_grad()
-def hear(parts: Parts, state: RolloutState, moved):
-    """(waveform f32 [samples a tick], ringing) of one tick."""
-    tokens = audio_tokens(parts, state, moved)
+def decode(parts: Parts, state: RolloutState, tokens: np.ndarray):
+    """(waveform f32 [samples a tick], ringing) of the tick after `state`."""
     wave, ringing = parts.sound.decode(torch.from_numpy(tokens), state.audio, state.seed,
                                        state.tick + 1)
     return wave.numpy(), ringing

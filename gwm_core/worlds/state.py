@@ -62,7 +62,8 @@ class RolloutState:
     """Everything the next tick depends on. All members are immutable values.
 
     tick: ticks done. body_light [12]: the light each slot's colours were seen in.
-    cache: the dynamics' ring. audio: the synthesiser's ringing. ahead: imagination under way.
+    cache: the dynamics' ring; past: the last tick, which enters it next. audio: the synthesiser's
+    ringing. ahead: imagination under way.
     quiet_until: first tick at which a new imagination may be asked for.
     """
 
@@ -75,6 +76,7 @@ class RolloutState:
     memory: Memory
     placements: tuple[Placement, ...]
     cache: Any
+    past: Any
     audio: Any
     ahead: Ahead | None = None
     quiet_until: int = 0
@@ -89,7 +91,7 @@ class RolloutState:
 
     def buffers(self) -> list[Any]:
         """The shared parts, so that each is counted once over many states."""
-        return [*self.memory.keyframes, self.cache, self]
+        return [*self.memory.keyframes, *self.cache.tensors(), self]
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and JSON values that describe it; see saved."""

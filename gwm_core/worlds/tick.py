@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..guide import Guide, draw, fill_cracks, push_pull
+from ..guide import Guide
+from ..memory import Memory
 from ..state_memory import MemorySurroundings
+from .correction import correct
 from .imagining import ask_ahead, take_due
 from .parts import Parts
-from .sound import hear
+from .sound import audio_tokens, decode
 from .state import RolloutState
-from .view import correct, frame_of
+from .view import look
 
 
 @dataclass(frozen=True)
@@ -34,24 +36,21 @@ def advance_tick(parts: Parts, state: RolloutState, row: np.ndarray):
     around = MemorySurroundings(state.memory, parts.materials)
     moved = parts.state.step(state.player, state.bodies, row, around, tick=state.tick + 1)
     state = _remember_light(state, moved.bodies[-1])
-    guides, frames, depths, imagined = [], [], [], []
-    for player, bodies in zip(moved.players, moved.bodies, strict=True):
-        guide = push_pull(fill_cracks(draw(state.memory, player.pose, parts.camera, bodies)))
-        guides.append(guide)
-        frames.append(frame_of(parts, state, guide))
-        depths.append(np.where(guide.known, guide.depth, 60.0).astype(np.float32))
-        imagined.append(_imagined(state, guide))
-    frames, cache = correct(parts, state, row, moved, guides, frames)
-    audio, ringing = hear(parts, state, moved)
-    before, after = state.player, moved.players[-1]
+    looks = [look(parts, state, player.pose, bodies)
+             for player, bodies in zip(moved.players, moved.bodies, strict=True)]
+    tokens = audio_tokens(parts, state, moved)
+    frames, cache, past = correct(parts, state, row, moved, looks, tokens)
+    audio, ringing = decode(parts, state, tokens)
+    before, after, before_memory = state.player, moved.players[-1], state.memory
     span = 1.0 / parts.embodiment.tick_rate
     turn = np.remainder(after.yaw - before.yaw + np.pi, 2 * np.pi) - np.pi
     state = state.replace(tick=state.tick + 1, player=after, bodies=moved.bodies[-1], cache=cache,
-                          audio=ringing)
+                          past=past, audio=ringing)
     state = ask_ahead(parts, state, np.asarray(after.vel), float(turn) / span)
     poses = np.stack([player.pose for player in moved.players])
-    return state, TickOutput(np.stack(frames), np.stack(depths), audio, poses,
-                             np.stack(imagined), tuple(moved.events))
+    depth = np.stack([v.guide.depth for v in looks]).clip(0.05, 60.0).astype(np.float32)
+    unseen = np.stack([_imagined(before_memory, v.guide) for v in looks])
+    return state, TickOutput(frames, depth, audio, poses, unseen, tuple(moved.events))
 
 
 def _remember_light(state: RolloutState, bodies) -> RolloutState:
@@ -64,7 +63,7 @@ def _remember_light(state: RolloutState, bodies) -> RolloutState:
     return state.replace(body_light=light)
 
 
-def _imagined(state: RolloutState, guide: Guide) -> np.ndarray:
+def _imagined(memory: Memory, guide: Guide) -> np.ndarray:
     """Pixels whose colour does not come from the first picture or from a body."""
-    first = np.array([k.origin == "first" for k in state.memory.keyframes] + [False])
+    first = np.array([k.origin == "first" for k in memory.keyframes] + [False])
     return ~(first[guide.keyframe] & guide.covered) & (guide.body == 0)

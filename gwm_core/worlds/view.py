@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from ..guide import Guide
+from ..guide import Guide, draw, fill_cracks, push_pull
+from .light import ray_lengths
 from .parts import Parts
 from .state import RolloutState
 
 
-def frame_of(parts: Parts, state: RolloutState, guide: Guide) -> np.ndarray:
-    """The guide in the world's present light, u8 [H, W, 3].
+@dataclass(frozen=True)
+class Look:
+    """A view as guided: guide (fogless, present light) and the frame u8 [H, W, 3] with fog."""
 
-    Each kept pixel remembers the light and the distance it was seen in; where both are the
-    present ones it is shown as it is, to the bit.
-    """
-    source = guide.lights(state.memory)
-    body = guide.body > 0
-    if body.any():
-        source = source.copy()
-        source[body] = state.body_light[guide.body[body] - 1]
-    return parts.light.show(guide.rgb, source, guide.source_depth, state.scene.light, guide.depth)
+    guide: Guide
+    frame: np.ndarray
+
+
+def look(parts: Parts, state: RolloutState, pose: np.ndarray, bodies) -> Look:
+    """What is known of a view in the world's present light; what is unknown is filled smoothly."""
+    light, camera = state.scene.light, parts.camera
+    memory = parts.light.shown(state.memory, light)
+    shown = parts.light.bodies(bodies, state.body_light, light)
+    guide = push_pull(fill_cracks(draw(memory, pose, camera, shown)))
+    return Look(guide, fogged(parts, guide.rgb, guide, light))
+
+
+def fogged(parts: Parts, rgb: np.ndarray, guide: Guide, light: int) -> np.ndarray:
+    """A view u8 [H, W, 3] of the guide's depth through the fog of `light`."""
+    camera = parts.camera
+    away = guide.depth * ray_lengths(camera.width, camera.height, camera.fov_deg)
+    return parts.light.with_fog(rgb, away, light)

@@ -1,0 +1,118 @@
+"""The dynamics' pass of a tick: sees the guide, corrects what is not covered, keeps history.
+
+The commit of the last tick rides in the same pass as the step of this one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..model.spec import Guide as TokenGuide
+from ..noise import noise
+from .parts import Parts
+from .state import RolloutState
+from .tokens import control_token, state_tokens
+from .view import Look, fogged
+
+VIEW = "view.eye"
+FRAMES = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """The last tick's clean tokens, waiting to enter the history: streams f32 [1, 1, n, w],
+    controls f32 [1, 1, 9], guide tokens and coverage."""
+
+    tokens: dict[str, torch.Tensor]
+    controls: torch.Tensor
+    guide: torch.Tensor
+    coverage: torch.Tensor
+
+    @property
+    def nbytes(self) -> int:
+        return sum(t.nbytes for t in (*self.tokens.values(), self.guide, self.coverage))
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        named = {f"tokens.{k}": v for k, v in self.tokens.items()}
+        named |= {"controls": self.controls, "guide": self.guide, "coverage": self.coverage}
+        return {k: v.detach().cpu().numpy() for k, v in named.items()}
+
+    @staticmethod
+    def from_arrays(arrays: dict[str, np.ndarray], device=None) -> Past:
+        """The inverse of `to_arrays`; KeyError where one is missing."""
+        def tensor(name):
+            return torch.from_numpy(np.array(arrays[name])).to(device)
+
+        tokens = {k[7:]: tensor(k) for k in arrays if k.startswith("tokens.")}
+        return Past(tokens, tensor("controls"), tensor("guide"), tensor("coverage"))
+
+
+def _row(array: np.ndarray | torch.Tensor, device) -> torch.Tensor:
+    return torch.as_tensor(array).float().to(device)[None, None]
+
+
+def view_tokens(parts: Parts, rgb: np.ndarray, depth: np.ndarray) -> torch.Tensor:
+    """Tokens [n, w] of one or two frames u8 [F, H, W, 3] with depth f32 [F, H, W]."""
+    return parts.patches.encode(rgb, 1.0 / np.maximum(depth, 0.05))
+
+
+def coverage_of(parts: Parts, covered: np.ndarray) -> torch.Tensor:
+    """Covered share f32 [n, 1] of each view token, of masks bool [F, H, W]."""
+    rows, columns = parts.patches.grid
+    patch = parts.patches.patch
+    share = covered.mean(0).reshape(rows, patch, columns, patch).mean((1, 3))
+    return torch.from_numpy(share.reshape(-1, 1).astype(np.float32))
+
+
+def first_past(parts: Parts, state: RolloutState, shown: Look) -> Past:
+    """Tick 0 as history: the first picture, everything at rest, silence."""
+    device = parts.dynamics.sinks.device
+    tokens = view_tokens(parts, shown.guide.rgb[None], shown.guide.depth[None])
+    audio = np.zeros(parts.dynamics.spec.latent_shape["audio"], np.float32)
+    streams = {"state": _row(state_tokens(state.player, state.bodies), device),
+               "audio": _row(audio, device), VIEW: _row(tokens, device)}
+    controls = torch.zeros(1, 1, parts.embodiment.control_dim, device=device)
+    return Past(streams, controls, streams[VIEW],
+                _row(coverage_of(parts, shown.guide.covered[None]), device))
+
+
+def correct(parts: Parts, state: RolloutState, row: np.ndarray, moved, looks: list[Look],
+            audio: np.ndarray):
+    """(frames u8 [2, H, W, 3], cache, Past) of a tick.
+
+    looks: the guided views of its frames; audio: its audio tokens f32 [1, 3, 16]. Covered pixels
+    stay as they are; where nothing was known the dynamics' correction is added to the filling.
+    """
+    device = parts.dynamics.sinks.device
+    rgb = np.stack([v.guide.rgb for v in looks])
+    depth = np.stack([v.guide.depth for v in looks])
+    covered = np.stack([v.guide.covered for v in looks])
+    given = view_tokens(parts, rgb, depth)
+    guide = _row(given, device)
+    coverage = _row(coverage_of(parts, covered), device)
+    state_now = _row(state_tokens(moved.players[-1], moved.bodies[-1]), device)
+    known = {"state": state_now, "audio": _row(audio[0], device)}
+    controls = _row(control_token(row)[0], device)
+    token_guide = {VIEW: TokenGuide(guide, coverage)}
+    past = state.past
+    start = noise(state.seed, state.tick + 1, 0, VIEW, tuple(given.shape))
+    cache, made = parts.dynamics.commit_step(
+        state.cache, past.tokens, past.controls, {**known, VIEW: _row(start, device)},
+        {"state": 0.0, "audio": 0.0, VIEW: 1.0}, controls, state.tick,
+        guides={VIEW: TokenGuide(past.guide, past.coverage)}, next_guides=token_guide)
+    frames, clean = [v.frame for v in looks], guide
+    if not covered.all():
+        change, _ = parts.patches.decode_change((made[VIEW][0, 0] - guide[0, 0]).cpu())
+        rgb = np.where(covered[..., None], rgb, _added(rgb, change))
+        frames = [fogged(parts, rgb[k], looks[k].guide, state.scene.light)
+                  for k in range(len(looks))]
+        clean = _row(view_tokens(parts, rgb, depth), device)
+    return (np.stack(frames), cache,
+            Past({**known, VIEW: clean}, controls, guide, coverage))
+
+
+def _added(rgb: np.ndarray, change: np.ndarray) -> np.ndarray:
+    return np.clip(rgb + change + 0.5, 0, 255).astype(np.uint8)
