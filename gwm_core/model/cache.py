@@ -1,17 +1,15 @@
-"""The key/value history of a rollout as an immutable value, and the workspace that reads it.
+"""The key/value history of a rollout as an immutable value.
 
 A ``Cache`` is a tuple of per-tick slots that are never written again: a new tick makes a new tuple
 that shares all other slots with the old one, so that branching and rewinding cost one slot.
-Attention wants one contiguous buffer; a ``Workspace`` mirrors the slots of the cache it last saw
-and copies only those that changed (one a tick in a straight run).
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -53,6 +51,22 @@ class Cache:
         if len(self.slots) < self.capacity:
             return list(range(len(self.slots)))
         return [tick % self.capacity for tick, _ in self.slots]
+
+    def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+        """(numpy arrays by name, JSON values); ``from_arrays`` restores the same value."""
+        arrays = {"prompt": _numpy(self.prompt)}
+        arrays |= {f"slot.{tick}": _numpy(slot) for tick, slot in self.slots}
+        return arrays, {"capacity": self.capacity, "next_tick": self.next_tick}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: dict[str, np.ndarray], meta: dict[str, int], device=None, dtype=None
+    ) -> Cache:
+        """The inverse of ``to_arrays``; ValueError names what is missing."""
+        tensors = {f"cache.{k}": torch.from_numpy(np.array(v)) for k, v in arrays.items()}
+        counts = [int(meta[name]) for name in ("capacity", "next_tick")]
+        tensors["cache.meta"] = torch.tensor(counts, dtype=torch.int64)
+        return cls.from_tensors(tensors).to(device, dtype)
 
     def to_tensors(self, prefix: str = "cache.") -> dict[str, Tensor]:
         """Flat tensors for a file; ``from_tensors`` restores the same value."""
@@ -122,81 +136,7 @@ class Cache:
         ]
 
 
-class Workspace:
-    """One contiguous key/value buffer: [current tick | prompt | ring of past ticks].
-
-    The current tick is aligned to the right of its region, so that whatever is visible is always
-    one slice. Only the thread that holds the pool's lock touches it.
-    """
-
-    def __init__(self, like: Tensor, tokens: int, capacity: int) -> None:
-        layers, two, batch, prompt, heads, head_dim = like.shape
-        self.tokens, self.capacity, self.prompt_len = tokens, capacity, prompt
-        rows = tokens + prompt + capacity * tokens
-        self.kv = torch.zeros(
-            layers, two, batch, rows, heads, head_dim, dtype=like.dtype, device=like.device
-        )
-        self.key = (tuple(like.shape), like.dtype, like.device, tokens, capacity)
-        self.prompt: Tensor | None = None
-        self.mirror: list[Tensor | None] = [None] * capacity
-        self.used = 0
-
-    def score(self, cache: Cache) -> int:
-        """How many of the cache's slots are already in place."""
-        places = zip(cache.positions(), cache.slots, strict=True)
-        return (self.prompt is cache.prompt) + sum(
-            self.mirror[p] is slot for p, (_, slot) in places
-        )
-
-    def load(self, cache: Cache) -> None:
-        """Mirror ``cache``, copying only what is not in place."""
-        if self.prompt is not cache.prompt:
-            self.kv[:, :, :, self.tokens : self.tokens + self.prompt_len] = cache.prompt
-            self.prompt = cache.prompt
-        for place, (_, slot) in zip(cache.positions(), cache.slots, strict=True):
-            if self.mirror[place] is not slot:
-                self.ring(place).copy_(slot)
-                self.mirror[place] = slot
-        self.used = len(cache.slots)
-
-    def ring(self, place: int) -> Tensor:
-        """View of one ring slot, [layers, 2, B, N, heads, head_dim]."""
-        start = self.tokens + self.prompt_len + place * self.tokens
-        return self.kv[:, :, :, start : start + self.tokens]
-
-    def visible(self, layer: int, current: int) -> tuple[Tensor, Tensor]:
-        """Keys and values [B, S, heads, head_dim] seen by ``current`` tokens of the tick."""
-        stop = self.tokens + self.prompt_len + self.used * self.tokens
-        kv = self.kv[layer, :, :, self.tokens - current : stop]
-        return kv[0], kv[1]
-
-
-class WorkspacePool:
-    """A few workspaces, so that several worlds played in turn do not evict each other."""
-
-    def __init__(self, limit: int = 3) -> None:
-        self.limit = limit
-        self.lock = threading.RLock()
-        self._spaces: list[Workspace] = []
-
-    def take(self, cache: Cache, tokens: int) -> Workspace:
-        """The workspace that mirrors most of ``cache``, loaded; hold ``lock`` while using it."""
-        key = (tuple(cache.prompt.shape), cache.prompt.dtype, cache.prompt.device,
-               tokens, cache.capacity)
-        fitting = [w for w in self._spaces if w.key == key]
-        best = max(fitting, key=lambda w: w.score(cache), default=None)
-        crowded = len(self._spaces) >= self.limit
-        if best is None or (best.score(cache) <= 1 and not crowded and cache.batch == 1):
-            best = Workspace(cache.prompt, tokens, cache.capacity)
-            if crowded:
-                self._spaces.pop(0)
-        else:
-            self._spaces.remove(best)
-        self._spaces.append(best)  # most recently used last
-        best.load(cache)
-        return best
-
-    def clear(self) -> None:
-        """Forget all buffers (after the weights moved or changed)."""
-        with self.lock:
-            self._spaces.clear()
+def _numpy(x: Tensor) -> np.ndarray:
+    # numpy has no bfloat16; float32 holds it exactly
+    x = x.detach().cpu()
+    return (x.float() if x.dtype == torch.bfloat16 else x).contiguous().numpy()

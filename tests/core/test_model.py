@@ -136,8 +136,14 @@ def test_cache_survives_a_file(model):
     b = model.step(again, clean, 1.0, controls, 5, guides)
     assert all(torch.equal(a[n], b[n]) for n in FREE)
     assert again.next_tick == 5
+    third = model.cache_from_arrays(*cache.to_arrays())
+    c = model.step(third, clean, 1.0, controls, 5, guides)
+    assert all(torch.equal(a[n], c[n]) for n in FREE)
     with pytest.raises(ValueError, match="cache.prompt"):
         Cache.from_tensors({})
+    arrays, meta = cache.to_arrays()
+    with pytest.raises(ValueError, match="this network needs"):
+        model.cache_from_arrays({**arrays, "slot.4": arrays["slot.4"][:2]}, meta)
 
 
 def test_time_is_relative(model):
