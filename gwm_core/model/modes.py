@@ -1,8 +1,8 @@
 """How materials sound: tables of decaying modes, plain numpy.
 
 The simulator synthesises with them, and the audio decoder of a model may share them as its
-prior.  A struck surface rings with `FREQUENCY[m] * size_pitch(kind, size)` hertz, each mode decays as
-exp(-t / DECAY[m]) with gain GAIN[kind][m]; footsteps are softer, lower and shorter.
+prior.  A struck surface rings with `FREQUENCY[m] * size_pitch(size)` hertz, each mode decays as
+exp(-t / DECAY[m]) with gain GAIN[kind, m]; footsteps are softer, lower and shorter.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ NOISE_CUT = np.array([1800, 4200, 5200, 700, 5000, 1400], np.float32)
 
 
 def size_pitch(size: float) -> float:
-    """Pitch factor of a thing of `size` metres (radius or half extent): small things ring higher."""
+    """Pitch factor of a thing of `size` metres (radius or half extent): small ones ring higher."""
     return float(np.clip((0.16 / max(size, 0.05)) ** 0.35, 0.7, 1.4))
 
 

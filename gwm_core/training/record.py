@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import GWMError
 from ..simulators.rooms import catalogue as cat
 from ..simulators.rooms.explorer import Explorer
 from ..simulators.rooms.layout import HELD_IN, HELD_OUT, JUDGES, split_of
@@ -25,6 +26,7 @@ from ..simulators.rooms.sim import EVENT_FIELDS, FRAMES, Rooms
 from ..simulators.rooms.sound import synthesise
 
 VERSION = 1
+POOLS = {"train": HELD_IN, "heldout": HELD_OUT, "judge": JUDGES}
 _PLAIN = ("first_rgb", "rgb", "depth")  # stored as they are: they hardly compress
 JSON_KEYS = ("condition", "prompt", "attributes", "layout_seed", "split", "number", "version",
              "walk")
@@ -47,19 +49,25 @@ def record_episode(seed: int, ticks: int, split: str = "train", render: bool = T
                    sim: Rooms | None = None, sound: bool = True, prompt: bool = True) -> dict:
     """Play one episode and return it.
 
-    seed: layout seed, which must belong to `split` ('train', 'heldout' or 'judge'); number: which of the
-    layout's walks.  condition: index 0..17, or None for one by seed (60 % neutral).  controls
-    [T,9] replace the explorer (a scripted walk), start (x, y, yaw) the plan's own start.
+    seed: layout seed, which must belong to `split` ('train', 'heldout' or 'judge'); number: which
+    of the layout's walks.  condition: index 0..17, or None for one by seed (60 % neutral).
+    controls [T,9] replace the explorer (a scripted walk), start (x, y, yaw) the plan's own start.
 
-    Keys: first_rgb [H,W,3] u8, first_depth [H,W] f32, first_label, first_body_map,
-    first_glow [H,W] u8, first_pose [5] f64; rgb [T,2,H,W,3] u8, depth [T,2,H,W] f16, label, body_map, glow
-    [T,2,H,W] u8 (all absent when render=False); pose [T,2,5] f64, player [T,2,11] f64 (Player.to_array),
-    first_player [11]; controls [T,9] f32; bodies_{kind,pos,yaw,vel,yaw_rate,quat,id} [T,2,12,..]
-    and first_bodies_*; body_{size,rgb,movable,mass,material,texture} [12,..]; events [E,10] f32
-    (columns EVENT_FIELDS; tick counts from 1); audio [T*2000] f32 (absent with sound=False);
-    light_{rooms,windows,lamps,blocks}: the plan for `relight`; solid [n,6], solid_material [n];
-    condition {index, time, lamps, fog, theme, themes}, prompt str, attributes, layout_seed,
-    split, number.
+    Keys (H 160, W 256, 12 body slots; two frames a tick, frame 0 first):
+
+    - first_rgb [H,W,3] u8, first_depth [H,W] f32 (metres), first_label, first_body_map,
+      first_glow [H,W] u8, first_pose [5] f64, first_player [11], first_bodies_*;
+    - rgb [T,2,H,W,3] u8, depth [T,2,H,W] f16, label (theme * 8 + part, 255 movable), body_map
+      (0 static, else slot + 1), glow (quarters of window + 16 x quarters of lamp shade)
+      [T,2,H,W] u8: absent with render=False, as are the first_ pictures;
+    - pose [T,2,5] f64, player [T,2,11] f64 (Player.to_array), controls [T,9] f32;
+    - bodies_{kind,pos,yaw,vel,yaw_rate,quat,id} [T,2,12,...] as in gwm_core.bodies, and
+      body_{size,rgb,movable,mass,material,texture} [12,...];
+    - events [E,10] f32, columns EVENT_FIELDS; tick counts from 1, row tick - 1 of the arrays;
+    - audio [T * 2000] f32 (absent with sound=False);
+    - light_{rooms,windows,lamps,blocks}: what `relight` needs; solid [n,6], solid_material [n];
+    - condition {index, time, lamps, fog, theme, themes}, prompt, attributes, layout_seed, split,
+      number, version.
     """
     if split_of(seed) != split:
         raise ValueError(f"layout seed {seed} belongs to {split_of(seed)}, not to {split!r}")
@@ -216,12 +224,39 @@ def record_set(folder: str | Path, split: str, layouts: int, ticks: int, walks: 
                render: bool = True, sound: bool = True, workers: int = 1, report=print) -> int:
     """Record `walks` episodes of `ticks` in each of the first `layouts` layouts of a split.
 
-    Episodes that exist already are kept: call it again to resume.  Returns their number.
+    Episodes that exist already are kept: call it again to resume.  Returns how many were made.
     """
-    pool = {"train": HELD_IN, "heldout": HELD_OUT, "judge": JUDGES}[split]
+    seeds = list(POOLS[split])[:layouts]
     jobs = [(str(folder), seed, n, ticks, split, render, sound)
-            for n in range(walks) for seed in list(pool)[:layouts]]
-    jobs = [j for j in jobs if not episode_path(folder, split, j[1], j[2]).exists()]
+            for n in range(walks) for seed in seeds]
+    return _run(jobs, workers, report)
+
+
+def record(out: str | Path, episodes: int = 400, ticks: int = 96, seed: int = 0,
+           split: str = "train", workers: int = 1, render: bool = True, sound: bool = True,
+           progress=print) -> int:
+    """Record `episodes` episodes into the folder `out`, beginning with layout seed `seed`.
+
+    split: 'train', 'test' (the held-out layouts) or 'judge'.  Layouts are taken in order and
+    again, with other walks, when there are more episodes than layouts.  Resumable; progress is
+    called with a line of text now and then.  Returns how many were made now.
+    """
+    split = "heldout" if split == "test" else split
+    if split not in POOLS:
+        raise GWMError(f"split {split!r} is unknown; accepted are train, test and judge")
+    if episodes < 1 or ticks < 1:
+        raise GWMError(f"episodes ({episodes}) and ticks ({ticks}) must be at least 1")
+    pool = list(POOLS[split])
+    first = pool.index(seed) if seed in pool else seed % len(pool)
+    jobs = []
+    for k in range(episodes):
+        number, index = divmod(first + k, len(pool))
+        jobs.append((str(out), pool[index], number, ticks, split, render, sound))
+    return _run(jobs, workers, progress)
+
+
+def _run(jobs: list[tuple], workers: int, report) -> int:
+    jobs = [j for j in jobs if not episode_path(j[0], j[4], j[1], j[2]).exists()]
     if workers <= 1:
         for k, job in enumerate(jobs):
             _record_one(job)
@@ -230,8 +265,8 @@ def record_set(folder: str | Path, split: str, layouts: int, ticks: int, walks: 
         return len(jobs)
     import multiprocessing
 
-    with multiprocessing.get_context("spawn").Pool(workers) as pool_:
-        for k, _ in enumerate(pool_.imap_unordered(_record_one, jobs)):
+    with multiprocessing.get_context("spawn").Pool(workers) as processes:
+        for k, _ in enumerate(processes.imap_unordered(_record_one, jobs)):
             if k % 20 == 0:
                 report(f"{k + 1} of {len(jobs)} episodes")
     return len(jobs)

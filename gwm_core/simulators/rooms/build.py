@@ -30,7 +30,7 @@ PART = {"floor": cat.FLOOR, "wall": cat.WALL, "ceiling": cat.CEILING, "trim": ca
 
 @dataclass
 class Slot:
-    """One body slot: kind as in gwm_core.bodies (1 ball, 2 box, 3 door), look, sounding material."""
+    """One body slot: kind as in gwm_core.bodies (1 ball, 2 box, 3 door), look and material."""
 
     kind: int
     body: int

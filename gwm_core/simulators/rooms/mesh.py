@@ -33,7 +33,7 @@ class Quads:
         self.uv.append(np.asarray(uv, np.float64))
 
     def box(self, centre, half, scale: float = METRES, bottom: bool = False) -> None:
-        """The faces of an axis-aligned box; uv in metres / `scale`, grain along the longest side."""
+        """The faces of an axis-aligned box; uv in metres / `scale`, u along the longer side."""
         c, h = np.asarray(centre, float), np.asarray(half, float)
         for axis in range(3):
             a, b = (axis + 1) % 3, (axis + 2) % 3

@@ -59,8 +59,6 @@ class Map:
             dx = np.maximum(np.abs(xs - cx) - hx, 0)
             dy = np.maximum(np.abs(ys - cy) - hy, 0)
             free &= (dx[None] ** 2 + dy[:, None] ** 2) > radius**2
-        for r in layout.rooms:  # nothing is free outside of the rooms and doorways
-            pass
         self.free = free
         self._fields: dict[tuple[int, int], np.ndarray] = {}
 

@@ -64,9 +64,9 @@ THEME_WORDS: dict[str, Words] = {
     "walnut library": Words(("walnut library", "library with walnut panels",
                              "dark panelled library", "library of dark wood"),
                             ("walnut-panelled library", "old reading room in walnut")),
-    "paper house": Words(("paper house", "japanese room with paper screens", "room of paper screens",
-                          "tea house with sliding screens"), ("shoji-screened room",
-                                                              "japanese paper-walled house")),
+    "paper house": Words(("paper house", "japanese room with paper screens",
+                          "room of paper screens", "tea house with sliding screens"),
+                         ("shoji-screened room", "japanese paper-walled house")),
 }
 TIME_WORDS = (
     Words(("by day", "in daylight", "in the morning", "at noon", "on a clear day"),

@@ -60,7 +60,8 @@ def line(distance: np.ndarray, width: float) -> np.ndarray:
 
 
 def plaster(rng, base: str, rough: float = 0.025):
-    return tint(base, rough * cloud(rng, 1.3) + 0.5 * rough * cloud(rng, 0.6), cloud(rng, 2.0), 0.01)
+    shade = rough * cloud(rng, 1.3) + 0.5 * rough * cloud(rng, 0.6)
+    return tint(base, shade, cloud(rng, 2.0), 0.01)
 
 
 def stripes(rng, base: str, second: str, period: float = 0.32, share: float = 0.5):
@@ -115,7 +116,8 @@ def tiles(rng, base: str, grout: str, w: float = 0.2, h: float | None = None, sp
     fx = np.abs((x / w + 0.5) % 1.0 - 0.5) * w
     fy = np.abs((y / h + 0.5) % 1.0 - 0.5) * h
     out = out * (1 + 0.05 * line(np.minimum(fx, fy) - 0.012, 0.012))[..., None]
-    return mix(out, np.broadcast_to(colour(grout), out.shape), line(np.minimum(fx, fy), 0.012) * 0.8)
+    gap = line(np.minimum(fx, fy), 0.012) * 0.8
+    return mix(out, np.broadcast_to(colour(grout), out.shape), gap)
 
 
 def planks(rng, base: str, width: float = 0.16, length: float = 1.6, spread: float = 0.07,
