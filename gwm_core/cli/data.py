@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episodes", type=int, default=400, help="how many (default 400)")
     parser.add_argument("--ticks", type=int, default=96, help="length of each (default 96)")
     parser.add_argument("--seed", type=int, default=0, help="first layout's seed (default 0)")
-    parser.add_argument("--split", choices=["train", "test"], default="train")
+    parser.add_argument("--split", choices=["train", "test", "judge"], default="train")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument(
         "--no-pictures", action="store_true", help="states and sound only: many times faster"

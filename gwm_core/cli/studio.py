@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import sys
 import time
 import webbrowser
 from pathlib import Path
@@ -105,6 +106,13 @@ def running(cache: Path) -> dict | None:
     return note if answers(note["url"]) else None
 
 
+def has_screen() -> bool:
+    """Whether a browser could show; without a screen a text browser would take the terminal."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def say(text: str) -> None:
     print(f"gwm: {text}", flush=True)
 
@@ -129,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
         say(f"open {address}")
         say(f"outputs: {base / 'output'}   log: {server.log}")
         say("Ctrl-C stops it")
-        if not args.no_browser:
+        if not args.no_browser and has_screen():
             webbrowser.open(address)
         while server.alive():
             time.sleep(0.3)

@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+from .errors import CommandError
 from .measure import say
 
 
@@ -21,12 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..training.rooms import train
 
-    train(
-        work=args.work,
-        out=args.out,
-        stages=args.stage,
-        minutes=args.minutes,
-        seed=args.seed,
-        progress=say(time.monotonic()),
-    )
+    try:
+        train(
+            work=args.work,
+            out=args.out,
+            stages=args.stage,
+            minutes=args.minutes,
+            seed=args.seed,
+            progress=say(time.monotonic()),
+        )
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     return 0

@@ -145,6 +145,16 @@ def test_bad_places_are_named(tmp_path):
     assert done.returncode == 3 and "127.0.0.1:9" in done.stderr
 
 
+def test_data_and_train_take_their_words(tmp_path):
+    done = gwm("data", "rooms", "--out", str(tmp_path / "d"), "--episodes", "1", "--ticks", "2")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "d").iterdir())) == 1
+    done = gwm("data", "rooms", "--out", str(tmp_path / "d"), "--episodes", "0")
+    assert done.returncode == 2 and "episodes" in done.stderr
+    done = gwm("train", "rooms", "--work", str(tmp_path / "w"), "--stage", "dreams")
+    assert done.returncode == 2 and "dreams" in done.stderr
+
+
 def test_pack_is_linked_once_under_any_name(tmp_path):
     base = host.make_base(tmp_path)
     assert host.link_pack(ROOT, base) == paths.PACK_NAME

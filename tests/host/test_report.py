@@ -57,7 +57,17 @@ def test_table_shows_baselines_and_what_was_missed():
     assert any("PROBLEM: a replay differs" in line for line in lines)
 
 
-def test_commands_print_json_only_and_fail_on_problems(monkeypatch, capsys):
+def test_report_of_another_checkpoint_is_a_problem(tmp_path):
+    from gwm_core.cli.measure import foreign
+
+    committed = tmp_path / "gwm-rooms.eval.json"
+    assert foreign("ab", committed) == []
+    Report("worlds", METRICS, fingerprint="ab").save(committed)
+    assert foreign("ab", committed) == []
+    assert "gwm-rooms.eval.json" in foreign("cd", committed)[0]
+
+
+def test_commands_print_json_only_and_fail_on_problems(monkeypatch, capsys, tmp_path):
     import sys
     import types
 
@@ -71,6 +81,7 @@ def test_commands_print_json_only_and_fail_on_problems(monkeypatch, capsys):
         return Report("worlds", METRICS, seed, problems=problems)
 
     fake.evaluate = evaluate
+    monkeypatch.setattr("gwm_core.cli.measure.CHECKPOINTS", tmp_path)
     monkeypatch.setitem(sys.modules, "gwm_core.evaluation.worlds", fake)
     assert main(["eval", "worlds", "--json", "--seed", "5"]) == 0
     out, err = capsys.readouterr()

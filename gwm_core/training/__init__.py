@@ -1,0 +1,1 @@
+"""Training: episodes on disk, losses and loops of every part of a checkpoint."""
