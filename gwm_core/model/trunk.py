@@ -262,26 +262,33 @@ class Trunk(nn.Module):
         guides: dict[str, Guide] | None = None,
         prompt: Tensor | None = None,
         first_pass: Tensor | None = None,
+        history: tuple[Tokens, dict[str, Tensor]] | None = None,
         t0: int = 0,
     ) -> Tokens:
         """Clean tokens predicted for whole windows in one masked pass (training, evaluation).
 
         noisy: [B, T, n, w] for every stream, ``controls`` among them. sigma: [B, T] by stream.
         first_pass: bool [B, T], ticks in which streams of an earlier pass must not see those of
-        later ones (as in a rollout, where they come first). Returns every stream's prediction.
+        later ones (as in a rollout, where they come first). history: (tokens, levels) of the same
+        ticks as later ones shall see them, as in a rollout; without it they see the noisy ones.
+        Returns every stream's prediction.
         """
         x, skips, names = self._embed(noisy, guides)
         batch, ticks, per_tick, width = x.shape
-        mods, heads = [], []
-        for s in self.streams:
-            a, b = self.noise(sigma[s.name].to(x.device), self.streams.index(s))
-            mods.append(a[:, :, :, :, None].expand(-1, -1, -1, -1, s.tokens, -1))
-            heads.append(b[:, :, :, None].expand(-1, -1, -1, s.tokens, -1))
+        mods, heads = self._window_levels(sigma)
         table = torch.stack([self._table(names, t0 + t) for t in range(ticks)], dim=1).flatten(1, 2)
+        if history is not None:
+            tokens, levels = history
+            x = torch.cat([self._embed(tokens, guides)[0], x], dim=1)
+            before = self._window_levels(levels)[0]
+            mods = [torch.cat([a, b], dim=1) for a, b in zip(before, mods, strict=True)]
+            table = table.repeat(1, 2, 1, 1, 1)
         x = x.flatten(1, 2)
         p = self._prompt_tokens(prompt, batch)
         prompt_table = self._prompt_table(p.shape[1])
-        mask = window_mask(self, ticks, p.shape[1], first_pass, x.device)
+        mask = window_mask(
+            self, ticks, p.shape[1], first_pass, x.device, history is not None
+        )
         for layer, block in enumerate(self.blocks):
             mod = torch.cat([m[:, :, layer] for m in mods], dim=3)  # [B, T, 6, N, d]
             mod = [mod[:, :, i].flatten(1, 2) for i in range(6)]
@@ -295,9 +302,19 @@ class Trunk(nn.Module):
                 p = block.finish(p, attend(pqk[:, :, 0], pk, pv), prompt_mod)
             x = block.finish(x, y, mod)
         head = torch.cat(heads, dim=3)
+        x = x[:, -ticks * per_tick :]
         h = F.layer_norm(x, (width,)).unflatten(1, (ticks, per_tick))
         h = torch.addcmul(head[:, :, 0], h, head[:, :, 1])
         return self._outputs(h, names, set(names), skips, guides, noisy)
+
+    def _window_levels(self, sigma: dict[str, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Modulation by stream from levels [B, T]: ([B, T, L, 6, n, d], [B, T, 2, n, d])."""
+        mods, heads = [], []
+        for index, s in enumerate(self.streams):
+            a, b = self.noise(sigma[s.name].to(self.sinks.device), index)
+            mods.append(a[:, :, :, :, None].expand(-1, -1, -1, -1, s.tokens, -1))
+            heads.append(b[:, :, :, None].expand(-1, -1, -1, s.tokens, -1))
+        return mods, heads
 
 
 def _key(name: str) -> str:
