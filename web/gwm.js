@@ -3,7 +3,7 @@ import { app } from "../../scripts/app.js";
 import { addCheckLine, refreshCheckLine } from "./check_line.js";
 
 app.registerExtension({
-  name: "GWM.CheckLine",
+  name: "gwm.CheckLine",
 
   nodeCreated(node) {
     addCheckLine(node);
