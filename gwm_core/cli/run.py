@@ -18,7 +18,7 @@ from . import paths
 from .client import Client, PromptFailed, outputs_of, title_of, view_url
 from .convert import is_prompt, to_prompt
 from .errors import BAD_INPUT, CommandError
-from .server import answers
+from .server import answers, stop_on_terminate
 from .studio import add_host_arguments, prepare, running
 
 INTERRUPTED = 130
@@ -155,6 +155,7 @@ def host_for(args: argparse.Namespace):
 
 def run(args: argparse.Namespace) -> int:
     data = read(args.workflow)
+    stop_on_terminate()
     with host_for(args) as (url, base):
         client = Client(url)
         object_info = client.object_info()

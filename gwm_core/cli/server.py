@@ -70,6 +70,15 @@ def probe(python: str, look_for_gpu: bool = True) -> dict:
     return json.loads(done.stdout)
 
 
+def stop_on_terminate() -> None:
+    """Make SIGTERM end this process as Ctrl-C does, so that no server stays behind."""
+
+    def end(*_) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
+
+
 def answers(url: str, timeout: float = 2) -> bool:
     """Whether a ComfyUI server answers at `url`."""
     try:

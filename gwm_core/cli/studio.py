@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 from . import host, paths
 from .errors import FAILED, NO_HOST, CommandError
-from .server import Server, answers, probe, python_of
+from .server import Server, answers, probe, python_of, stop_on_terminate
 
 PORT = 8188
 # The editor opens a template by its address only if the name is made of these.
@@ -127,6 +127,7 @@ def run(args: argparse.Namespace) -> int:
     server.port = args.port or PORT
     server.extra = tuple(args.host_arguments)
     server.log.unlink(missing_ok=True)
+    stop_on_terminate()
     say(f"starting ComfyUI {host.version_of(server.tree)} ...")
     server.start()
     cache = paths.cache_dir(args.cache)

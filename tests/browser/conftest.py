@@ -108,8 +108,10 @@ def newest_frontend() -> Path:
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--dest", str(folder), "comfyui-frontend-package"]
-    subprocess.run(command, check=True)
-    wheel = max(folder.glob("*.whl"), key=_version)
+    done = subprocess.run(command, capture_output=True, text=True)
+    wheels = list(folder.glob("*.whl"))  # without a network the newest that was fetched before
+    assert wheels, done.stderr
+    wheel = max(wheels, key=_version)
     target = folder / wheel.stem
     if not target.exists():
         with zipfile.ZipFile(wheel) as source:
