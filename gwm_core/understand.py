@@ -6,6 +6,8 @@ silently dropped: "understood: dusk, light fog; not: dragon".
 
 from __future__ import annotations
 
+import difflib
+import functools
 from dataclasses import dataclass, field
 
 import torch
@@ -64,11 +66,12 @@ class Understanding:
 class Understander:
     """Reads prompts and events with a trained text encoder."""
 
-    def __init__(self, model: TextEncoder, themes: tuple[str, ...]) -> None:
+    def __init__(self, model: TextEncoder, themes: tuple[str, ...], words=()) -> None:
         if len(themes) + 1 > HEADS["theme"]:
             raise CheckpointError(f"text encoder: {len(themes)} themes do not fit")
         self.model = model.float().eval()
         self.themes = themes
+        self.words = frozenset(words)
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, torch.Tensor], config: dict) -> Understander:
@@ -78,7 +81,7 @@ class Understander:
             model.load_state_dict({k: v.float() for k, v in tensors.items()})
         except RuntimeError as error:
             raise CheckpointError(f"text encoder: {error}") from None
-        return cls(model, tuple(config["themes"]))
+        return cls(model, tuple(config["themes"]), config.get("words", ()))
 
     @torch.no_grad()
     def tag(self, text: str):
@@ -88,16 +91,31 @@ class Understander:
             return [], [], dict.fromkeys(HEADS, 0)
         out = self.model(encode_words([words]))
         tags = [TAGS[int(k)] for k in out["tags"][0].argmax(-1)]
+        tags = [tag if self._familiar(word) else "unknown"
+                for word, tag in zip(words, tags, strict=True)]
         values = {name: int(out[name][0].argmax()) for name in HEADS}
         return words, tags, values
+
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 - one encoder lives as long as its model
+    def _familiar(self, word: str) -> bool:
+        """Whether a word was learned, or is near enough to one (an inflection, a slip)."""
+        if not self.words or word in self.words:
+            return True
+        if len(word) < 4:
+            return word.isdigit()
+        return bool(difflib.get_close_matches(word, self.words, 1, 0.78))
 
     @torch.no_grad()
     def embed(self, text: str) -> torch.Tensor:
         """A summary of the text for other networks, f32 [width]."""
         return self.model(encode_words([split_words(text)]))["pooled"][0]
 
-    def understand(self, text: str) -> Understanding:
-        """Reads a prompt or an event; GWMError when it is no text or far too long."""
+    def understand(self, text: str, event: bool = False) -> Understanding:
+        """Reads a prompt or an event; GWMError when it is no text or far too long.
+
+        Of an ``event`` only what a running world can follow counts as understood: light, fog and
+        balls; rooms, floors and boxes stand where they are.
+        """
         if not isinstance(text, str):
             raise GWMError(f"prompt: got {type(text).__name__}; text is accepted")
         if len(text) > MAX_TEXT:
@@ -115,6 +133,11 @@ class Understander:
             if said[name] is not None:
                 understood.append(names[said[name]])
         understood += [str(t) for t in things]
+        ignored = _unknown(words, tags)
+        if event:
+            fixed = [t for t in understood if t not in TIMES + LAMPS + FOGS and "ball" not in t]
+            understood = [t for t in understood if t not in fixed]
+            ignored = fixed + ignored
         balls = [t for t in things if t.kind == "ball"]
         boxes = [t for t in things if t.kind == "box"]
         colours = {t.colour for t in balls}
@@ -127,7 +150,7 @@ class Understander:
         change = {k: said[k] for k in ("time", "lamps", "fog") if said[k] is not None}
         if balls:
             change["ball"] = sum(t.count for t in balls)
-        return Understanding(attributes, things, change, understood, _unknown(words, tags))
+        return Understanding(attributes, things, change, understood, ignored)
 
 
 def _unknown(words, tags) -> list[str]:

@@ -63,8 +63,8 @@ def _atan2(y, x):
         return 0.0
     a = small / big
     s = a * a
-    r = ((((((-0.0117212 * s + 0.05265332) * s - 0.11643287) * s + 0.19354346) * s
-           - 0.33262347) * s + 0.99997726)) * a
+    r = (((((-0.0117212 * s + 0.05265332) * s - 0.11643287) * s + 0.19354346) * s
+           - 0.33262347) * s + 0.99997726) * a
     if ay > ax:
         r = 1.57079637 - r
     if x < 0.0:
@@ -203,7 +203,7 @@ def _colour(rgb, surface, u, v, g, out, j, i):
 
 @kernel
 def _view(rgb, surface, planes, labels, origin, basis, lift, focal, fine, out_rgb, out_depth,
-          out_label, out_valid, step, top):
+          out_label, out_valid, out_scale, step, top):
     height, width = out_depth.shape
     ox, oy, oz = origin[0], origin[1], origin[2]
     aside = math.sqrt(ox * ox + oy * oy + oz * oz)
@@ -225,8 +225,10 @@ def _view(rgb, surface, planes, labels, origin, basis, lift, focal, fine, out_rg
             out_valid[j, i] = True
             out_depth[j, i] = min(max(s, 0.05), 60.0)
             out_label[j, i] = labels[g]
-            u, v = _cell_of(ox + s * dx, oy + s * dy, oz + s * dz, step, top,
-                            surface.shape[1], surface.shape[0])
+            x, y, z = ox + s * dx, oy + s * dy, oz + s * dz
+            u, v = _cell_of(x, y, z, step, top, surface.shape[1], surface.shape[0])
+            out_scale[j, i] = math.sqrt(
+                (x * x + y * y + z * z) / (s * s * (dx * dx + dy * dy + dz * dz)))
             if fine:
                 _colour(rgb, surface, u, v, g, out_rgb, j, i)
             else:
@@ -279,18 +281,20 @@ def view(
     ``basis`` comes from :func:`place_basis`. ``lift`` stretches heights above the eye: a height
     ``z`` here is ``z * lift`` in the place (so that ceilings meet). ``fine`` False samples the
     nearest pixel only. Returns rgb u8 [H, W, 3], z-depth f32 [H, W] in
-    metres, label u8 [H, W] and seen bool [H, W]: False where a step to the side uncovers what
-    the panorama never saw (filled with the background's colour).
+    metres, label u8 [H, W], seen bool [H, W]: False where a step to the side uncovers what the
+    panorama never saw (filled with the background's colour), and scale f32 [H, W]: by how much
+    a pixel is magnified (above 1.5 it looks soft).
     """
     rgb = np.zeros((height, width, 3), np.uint8)
+    scale = np.ones((height, width), np.float32)
     depth = np.full((height, width), 60.0, np.float32)
     label = np.full((height, width), UNKNOWN, np.uint8)
     seen = np.zeros((height, width), np.bool_)
     _view(pano.rgb, pano.surface, pano.planes, pano.labels, np.asarray(origin, np.float64), basis,
-          float(lift), float(focal), fine, rgb, depth, label, seen, STEP, TOP)
+          float(lift), float(focal), fine, rgb, depth, label, seen, scale, STEP, TOP)
     if not seen.all():
         _fill_holes(rgb, depth, label, seen.copy())
-    return rgb, depth, label, seen
+    return rgb, depth, label, seen, scale
 
 
 @kernel

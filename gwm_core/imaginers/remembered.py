@@ -16,8 +16,8 @@ from ..bank import Bank
 from ..imagine import Context, Imagined, Placement
 from ..noise import rng as make_rng
 from .panorama import camera_basis, view
-from .search import Fit, Points, Searcher, ceiling_height, collect, view_points, wall_phase
 from .seams import View, blend, join, rim_weights, seam_cost
+from .search import Fit, Points, Searcher, ceiling_height, collect, view_points, wall_phase
 
 EYE_HEIGHT = 1.55
 #: candidates after the coarse search, after the fine one
@@ -205,10 +205,15 @@ class _Trial:
         self.frame = _Frame(width, height, frame.focal / 2, pose)
 
     def cost(self, view: View, columns=None) -> float:
-        """Seam cost plus a share for what the candidate only guesses in the hole."""
+        """Seam cost plus shares for what the candidate only guesses or magnifies in the hole."""
         mask = self.mask if columns is None else self.mask & columns[1::2]
-        unsure = 1.0 - float(view.sure[~self.mask].mean()) if not self.mask.all() else 0.0
-        return seam_cost(view, self.rgb, self.disparity, self.label, mask, self.rim) + 0.3 * unsure
+        seam = seam_cost(view, self.rgb, self.disparity, self.label, mask, self.rim)
+        hole = ~self.mask
+        if not hole.any():
+            return seam
+        unsure = 1.0 - float(view.sure[hole].mean())
+        soft = float(np.maximum(np.log2(np.maximum(view.scale[hole], 1e-3)) - 0.4, 0).mean())
+        return seam + 0.3 * unsure + 0.12 * min(soft, 1.5)
 
 
 def _turned(points: np.ndarray, angle: float) -> np.ndarray:

@@ -14,12 +14,14 @@ UNKNOWN = 255
 
 @dataclass(frozen=True)
 class View:
-    """rgb u8 [H, W, 3], depth f32 [H, W], label u8 [H, W], sure bool [H, W]."""
+    """rgb u8 [H, W, 3], depth f32 [H, W], label u8 [H, W], sure bool [H, W]; scale f32 [H, W]
+    is how much pixels are magnified (None: not at all)."""
 
     rgb: np.ndarray
     depth: np.ndarray
     label: np.ndarray
     sure: np.ndarray
+    scale: np.ndarray | None = None
 
 
 def rim_weights(mask: np.ndarray, reach: float) -> np.ndarray:

@@ -23,7 +23,8 @@ from .surfaces import cut
 
 #: Side of a face in pixels: twice as fine as a panorama where it is coarsest.
 FACE = 320
-_FACES = [(k * 0.5 * math.pi, 0.0) for k in range(4)] + [(0.0, 0.5 * math.pi), (0.0, -0.5 * math.pi)]
+_FACES = [(k * 0.5 * math.pi, 0.0) for k in range(4)] + [
+    (0.0, 0.5 * math.pi), (0.0, -0.5 * math.pi)]
 
 
 @kernel

@@ -19,7 +19,9 @@ from . import vocabulary as v
 
 _TAG = {name: k for k, name in enumerate(TAGS)}
 _THEME_NAMES = tuple(v.THEMES)
-_SYLLABLES = "ka zo mi rel tan bru fi shu gor lem pa xi vul do quin bel ra tho zy nak ol wim".split()
+_SYLLABLES = (
+    "ka zo mi rel tan bru fi shu gor lem pa xi vul do quin bel ra tho zy nak ol wim".split()
+)
 
 
 class _Sentence:
@@ -155,7 +157,7 @@ class Composer:
             parts = [parts[int(i)] for i in order]
         for part in parts:
             part()
-            if self.chance(0.2):
+            if self.chance(0.3):
                 s.say(self.pick(v.GLUE))
         return s
 
@@ -182,6 +184,8 @@ class Composer:
             self._things(s)
         if self.chance(0.2):
             self._unknown(s)
+        if self.chance(0.2):
+            s.say(self.pick(v.GLUE))
         return s
 
     def misspell(self, words: list[str]) -> list[str]:
@@ -211,6 +215,18 @@ def _simulator_sentence(composer: Composer) -> _Sentence:
         if change.get(name) is not None:
             s.values[name] = int(change[name]) + 1
     return s
+
+
+def _simulator_words() -> set[str]:
+    """Words of the simulator's training prompts and events."""
+    from ..simulators.rooms.prompts import sample_event, sample_prompt
+
+    rng = np.random.Generator(np.random.Philox(key=11))
+    words: set[str] = set()
+    for _ in range(1500):
+        words.update(split_words(sample_prompt(rng, split="train")[0]))
+        words.update(split_words(sample_event(rng, "train")[0]))
+    return words
 
 
 def batch(composer: Composer, size: int, simulator: float = 0.15):
@@ -270,7 +286,8 @@ def train(out, seed: int = 0, minutes: float = 2.5, steps: int = 2500, log=print
     tensors = {k: t.half().contiguous() for k, t in model.state_dict().items()}
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(out), metadata={
-        "config": json.dumps({"part": "text", **model.config, "themes": list(_THEME_NAMES)}),
+        "config": json.dumps({"part": "text", **model.config, "themes": list(_THEME_NAMES),
+                              "words": sorted(v.all_words() | _simulator_words())}),
         "figures": json.dumps(figures)})
     log(f"text {figures}")
     return figures

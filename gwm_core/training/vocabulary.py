@@ -59,7 +59,8 @@ THEMES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "steel workshop": (
         "steel metal iron metallic riveted steely tin aluminium",
         "workshop factory garage machineshop hangar foundry workroom engineroom",
-        ("steel/theme walls/theme", "metal/theme plates/theme", "walls of riveted/theme steel/theme",
+        ("steel/theme walls/theme", "metal/theme plates/theme",
+         "walls of riveted/theme steel/theme",
          "a machine/theme shop/theme", "iron/theme walls/theme", "an engine/theme room"),
     ),
     "stone cellar": (
@@ -197,20 +198,27 @@ EVENTS = {
         "the fog/fog thins/fog", "fog/fog rolls in", "fog/fog comes up"),
     ("fog", 3): (
         "dense/fog fog/fog rolls in", "thick/fog fog/fog fills the room",
-        "heavy/fog fog/fog comes up", "the fog/fog gets thicker/fog", "smoke/fog fills/fog the room",
+        "heavy/fog fog/fog comes up", "the fog/fog gets thicker/fog",
+        "smoke/fog fills/fog the room",
         "the fog/fog thickens/fog", "a thick/fog mist/fog pours in", "it gets very/fog foggy/fog",
         "a wall/fog of fog/fog comes in"),
 }
-COUNTS = {1: "a one single 1 an another", 2: "two 2 pair couple twin both", 3: "three 3 several few",
+COUNTS = {1: "a one single 1 an another", 2: "two 2 pair couple twin both",
+          3: "three 3 several few",
           4: "four 4 many five 5"}
 COLOURS = {
-    "red": "red crimson scarlet ruby reddish cherry", "blue": "blue navy azure cobalt bluish sapphire",
-    "green": "green emerald lime greenish grassy", "yellow": "yellow lemon golden yellowish canary",
-    "purple": "purple violet lilac mauve magenta", "white": "white ivory whitish snowy", "orange": "orange tangerine",
+    "red": "red crimson scarlet ruby reddish cherry",
+    "blue": "blue navy azure cobalt bluish sapphire",
+    "green": "green emerald lime greenish grassy",
+    "yellow": "yellow lemon golden yellowish canary",
+    "purple": "purple violet lilac mauve magenta",
+    "white": "white ivory whitish snowy",
+    "orange": "orange tangerine",
 }
 BALLS = "ball balls sphere spheres football beachball orb orbs globe globes"
 BOXES = "box boxes crate crates cube cubes carton cartons chest chests package packages"
-APPEARS = ("appears", "drops in", "falls down", "rolls in", "comes in", "is thrown in", "lands here",
+APPEARS = ("appears", "drops in", "falls down", "rolls in", "comes in", "is thrown in",
+           "lands here",
            "drops from the ceiling", "bounces in", "turns up", "flies in")
 PLACES = ("room", "place", "scene", "interior", "space", "world", "view of a room", "chamber")
 GLUE = (
@@ -221,7 +229,20 @@ GLUE = (
     "stand rests rolling roll sitting placed floor wall walls ceiling window windows door doors "
     "doorway corner left right middle centre center near next beside behind front under over "
     "through now then suddenly slowly please make show me i want we see walk walking world house "
-    "building lovely simple plain bright few made for as if just only all around up down out"
+    "building lovely simple plain bright few made for as if just only all around up down out "
+    "imagine create generate draw paint depict render give take let start begin go goes going "
+    "come comes stand standing sit sitting lie lying am was were been being has had do does did can "
+    "could would should will may might must not no my your our his her their its you they he she us "
+    "them one who what when how why also too more most much less least really rather again always never "
+    "often still already soon later today outside somewhere everywhere between against along "
+    "across behind beyond within without toward onto off over above below many any each every other same "
+    "different new young first second last next long short deep dim dark light soft hard clean "
+    "dirty dusty worn modern classic traditional typical lonely silent peaceful calm strange "
+    "mysterious pretty perfect great good little full set seen see look looks shows showing appear "
+    "becomes become gets get turn turns changes change happens please thanks person first-person "
+    "somebody someone everything something nothing suddenly gently quickly background foreground "
+    "wooden-framed framed open closed wardrobe furnished unfurnished decorated style styled type "
+    "kind"
 ).split()
 #: things this model knows nothing of: named so that "not understood" is learned, not guessed
 UNKNOWN = (
@@ -247,3 +268,22 @@ UNKNOWN = (
     "elegant baroque gothic victorian futuristic surreal impressionist cubist minimal abstract "
     "flying swimming dancing exploding melting laughing crying singing fighting jumping sleeping"
 ).split()
+
+
+def all_words() -> set[str]:
+    """Every word of this vocabulary: what the encoder has seen."""
+    from ..model.text import split_words
+
+    phrases = [*GLUE, *BALLS.split(), *BOXES.split(), *PLACES, *APPEARS, *THEMES]
+    for adjectives, nouns, descriptions in THEMES.values():
+        phrases += [adjectives, nouns, *descriptions]
+    for table in (TIMES, LAMPS, FOGS, FLOORS, EVENTS):
+        for options in table.values():
+            phrases += options
+    for table in (COUNTS, COLOURS):
+        phrases += table.values()
+    words: set[str] = set()
+    for phrase in phrases:
+        for piece in phrase.split():
+            words.update(split_words(piece.partition("/")[0]))
+    return words

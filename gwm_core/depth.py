@@ -1,0 +1,188 @@
+"""How far everything in a single picture is, and what it is, estimated by the checkpoint.
+
+A small network reads the picture (see model.depth); floors are put where a level floor 1.55 m
+below the eye must be, and depth edges are drawn along the picture's own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .compiled import kernel
+from .errors import CheckpointError
+from .model.depth import HEIGHT, PARTS, THEMES, WIDTH, PictureReader
+
+EYE_HEIGHT = 1.55
+NEAR, FAR = 0.3, 60.0
+UNKNOWN = 255
+FLOOR = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """depth f32 [H, W] (metres), label u8 [H, W], rooms (share of known room), pitch (radians)."""
+
+    depth: np.ndarray
+    label: np.ndarray
+    rooms: float
+    pitch: float
+
+
+def ray_maps(width: int, height: int, focal: float, pitch: float = 0.0) -> np.ndarray:
+    """Elevation and azimuth of every pixel's ray, f32 [2, H, W] in radians."""
+    a = ((np.arange(width) + 0.5 - 0.5 * width) / focal)[None, :]
+    b = ((np.arange(height) + 0.5 - 0.5 * height) / focal)[:, None]
+    up = math.sin(pitch) - b * math.cos(pitch) + 0 * a
+    ahead = math.cos(pitch) + b * math.sin(pitch) + 0 * a
+    return np.stack([np.arctan2(up, np.hypot(ahead, a)), np.arctan2(a, ahead)]).astype(np.float32)
+
+
+@kernel
+def _sharpen(coarse, rgb, radius, out):
+    """Each pixel takes the log-disparity of alike pixels near it, of one side of an edge only."""
+    height, width = out.shape
+    for j in range(height):
+        for i in range(width):
+            best_w, best_v = -1.0, 0.0
+            for dj in range(-radius, radius + 1, 2):
+                for di in range(-radius, radius + 1, 2):
+                    y, x = j + dj, i + di
+                    if y < 0 or y >= height or x < 0 or x >= width:
+                        continue
+                    c = 0.0
+                    for k in range(3):
+                        c += abs(float(rgb[y, x, k]) - float(rgb[j, i, k]))
+                    w = math.exp(-c / 24.0 - (dj * dj + di * di) / (1.2 * radius * radius))
+                    # Support: how much alike surroundings agree with this value.
+                    if w > best_w:
+                        best_w, best_v = w, coarse[y, x]
+            total = value = 0.0
+            for dj in range(-radius, radius + 1, 2):
+                for di in range(-radius, radius + 1, 2):
+                    y, x = j + dj, i + di
+                    if y < 0 or y >= height or x < 0 or x >= width:
+                        continue
+                    c = 0.0
+                    for k in range(3):
+                        c += abs(float(rgb[y, x, k]) - float(rgb[j, i, k]))
+                    d = (coarse[y, x] - best_v) / 0.2
+                    w = math.exp(-c / 24.0 - (dj * dj + di * di) / (1.2 * radius * radius) - d * d)
+                    total += w
+                    value += w * coarse[y, x]
+            out[j, i] = value / max(total, 1e-9)
+
+
+def align_edges(log_disparity: np.ndarray, rgb: np.ndarray, radius: int = 5) -> np.ndarray:
+    """Log-disparity whose edges follow the picture's; f32 [H, W]. A joint bilateral filter that
+    averages one side of a depth edge only, so that nothing hangs between near and far."""
+    out = np.zeros(log_disparity.shape, np.float64)
+    _sharpen(log_disparity.astype(np.float64), rgb, radius, out)
+    return out.astype(np.float32)
+
+
+class DepthEstimator:
+    """Depth and labels of a single picture (see model.depth)."""
+
+    def __init__(self, model: PictureReader) -> None:
+        self.model = model.float().eval()
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, torch.Tensor], config: dict) -> DepthEstimator:
+        """From the tensors and the config that training wrote."""
+        model = PictureReader(tuple(config["widths"]))
+        try:
+            model.load_state_dict({k: v.float() for k, v in tensors.items()})
+        except RuntimeError as error:
+            raise CheckpointError(f"picture reader: {error}") from None
+        return cls(model)
+
+    @torch.no_grad()
+    def tilt(self, rgb: np.ndarray, fov_deg: float = 60.0) -> float:
+        """By how many radians the camera looks up, at most 43 degrees."""
+        small = np.asarray(Image.fromarray(rgb).resize((WIDTH, HEIGHT), Image.Resampling.BOX))
+        focal = 0.5 * HEIGHT / math.tan(math.radians(fov_deg) / 2)
+        x = np.zeros((1, 7, HEIGHT, WIDTH), np.float32)
+        x[0, :3] = small.transpose(2, 0, 1) / 255.0
+        pitch = 0.0
+        for _ in range(2):
+            x[0, 3:5] = ray_maps(WIDTH, HEIGHT, focal, pitch)
+            pitch = min(max(pitch + float(self.model(torch.from_numpy(x))[3]), -0.75), 0.75)
+        # What it sees in any picture is noise up to a degree or so.
+        return 0.0 if abs(pitch) < math.radians(1.5) else pitch
+
+    def estimate(self, rgb: np.ndarray, fov_deg: float = 60.0) -> Estimate:
+        """Depth, labels and tilt of a picture u8 [H, W, 3] of which nothing else is known.
+
+        The tilt is only believed where the picture looks like a known room; else the camera is
+        taken to be level.
+        """
+        pitch = self.tilt(rgb, fov_deg)
+        depth, label, rooms = self.read(rgb, pitch=pitch, fov_deg=fov_deg)
+        if rooms < 0.35 and pitch:
+            pitch = 0.0
+            depth, label, rooms = self.read(rgb, pitch=0.0, fov_deg=fov_deg)
+        return Estimate(depth, label, rooms, pitch)
+
+    @torch.no_grad()
+    def read(self, rgb: np.ndarray, *, pitch: float = 0.0, fov_deg: float = 60.0, depth=None):
+        """rgb u8 [H, W, 3] -> (depth f32 [H, W], label u8 [H, W], rooms: share of known rooms).
+
+        ``depth`` f32 [H, W]: metric depth where it is known; then only labels are estimated.
+        """
+        height, width = rgb.shape[:2]
+        small = np.asarray(Image.fromarray(rgb).resize((WIDTH, HEIGHT), Image.Resampling.BOX))
+        focal = 0.5 * HEIGHT / math.tan(math.radians(fov_deg) / 2)
+        x = np.zeros((1, 7, HEIGHT, WIDTH), np.float32)
+        x[0, :3] = small.transpose(2, 0, 1) / 255.0
+        x[0, 3:5] = ray_maps(WIDTH, HEIGHT, focal, pitch)
+        if depth is not None:
+            rows = ((np.arange(HEIGHT) + 0.5) * height / HEIGHT).astype(int)
+            columns = ((np.arange(WIDTH) + 0.5) * width / WIDTH).astype(int)
+            x[0, 5] = -np.log(np.clip(depth[rows][:, columns], 0.05, FAR))
+            x[0, 6] = 1.0
+        out, parts, themes, _ = self.model(torch.from_numpy(x))
+        size = (height, width)
+        resize = torch.nn.functional.interpolate
+        part_p = torch.softmax(resize(parts, size=size, mode="bilinear"), 1)[0].numpy()
+        theme_p = torch.softmax(resize(themes, size=size, mode="bilinear"), 1)[0].numpy()
+        label, rooms = _labels(part_p, theme_p)
+        if depth is not None:
+            return np.asarray(depth, np.float32), label, rooms
+        coarse = resize(out[:, None], size=size, mode="bilinear")[0, 0].numpy()
+        rays = ray_maps(width, height, 0.5 * height / math.tan(math.radians(fov_deg) / 2), pitch)
+        coarse = ground_prior(coarse, part_p, rays, pitch)
+        sharp = align_edges(coarse, rgb)
+        return np.clip(np.exp(-sharp), NEAR, FAR).astype(np.float32), label, rooms
+
+
+def _labels(part_p: np.ndarray, theme_p: np.ndarray) -> tuple[np.ndarray, float]:
+    """Labels where part and theme are both clear; themes are decided over wide areas."""
+    from scipy import ndimage
+
+    theme_p = ndimage.uniform_filter(theme_p, (0, 9, 9), mode="nearest")
+    part, theme = part_p.argmax(0), theme_p.argmax(0)
+    clear = (part < PARTS) & (theme < THEMES)
+    clear &= (part_p.max(0) > 0.5) & (theme_p.max(0) > 0.5)
+    label = np.where(clear, theme * 8 + part, UNKNOWN).astype(np.uint8)
+    return label, float(clear.mean())
+
+
+def ground_prior(log_disparity, part_p, rays, pitch: float = 0.0) -> np.ndarray:
+    """Floors lie where a level floor 1.55 m below the eye is, as surely as they are floors;
+    nothing lies far below that floor."""
+    elevation, azimuth = rays
+    down = np.sin(-elevation)
+    reach = EYE_HEIGHT / np.maximum(down, 1e-3)
+    # Range to z-depth: how far along the optical axis.
+    along = np.cos(elevation) * np.cos(azimuth) * math.cos(pitch) - down * math.sin(pitch)
+    depth = reach * along
+    floor = -np.log(np.clip(depth, NEAR, FAR))
+    below = elevation < math.radians(-4)
+    sure = np.clip((part_p[FLOOR] - 0.35) / 0.4, 0, 1) * below
+    out = log_disparity * (1 - sure) + floor * sure
+    return np.where(below, np.maximum(out, floor - 0.05), out).astype(np.float32)
