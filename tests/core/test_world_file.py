@@ -11,7 +11,7 @@ from gwm_core import load_world
 from gwm_core.errors import WorldError
 from gwm_core.store import StateStore
 
-WALK = 'W*30 event("the lights ☾ go out") look(6,-2)*5 SPACE'
+WALK = 'W*30 event("the lights \u263e go out") look(6,-2)*5 SPACE'
 
 
 def saved(model, path, walk=WALK):
