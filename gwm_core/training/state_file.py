@@ -35,7 +35,7 @@ def load_run(path: Path, config: dict[str, Any], model: nn.Module,
     with safe_open(path, "pt") as file:
         meta = file.metadata() or {}
         stored = json.loads(meta.get("config", "{}"))
-        if stored.get("model") != config.get("model"):
+        if stored.get("model") != json.loads(json.dumps(config)).get("model"):
             raise ValueError(f"{path} is a run of another network; remove it or do not resume")
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     model.load_state_dict(
