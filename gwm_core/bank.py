@@ -8,11 +8,7 @@ a coarse description of each place for the search, and what each place is like. 
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
-import os
-import tempfile
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -20,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from safetensors.numpy import load, save
 
+from .checkpoint import read_bank, save_bank
 from .errors import CheckpointError
 from .imaginers.panorama import CELLS_U, CELLS_V, HEIGHT, WIDTH, Panorama
 
 MAX_BYTES = 24_000_000
-FORMAT = "gwm-bank-1"
+KIND = "remembered places"
 _NAMES = {
     "pictures", "picture_ends", "surfaces", "surface_ends", "planes", "labels", "plane_ends",
     "cells", "places",
@@ -90,6 +86,9 @@ class Bank:
     """
 
     def __init__(self, tensors: dict[str, np.ndarray], info: dict, fingerprint: str) -> None:
+        if (info.get("kind"), info.get("width"), info.get("height")) != (KIND, WIDTH, HEIGHT):
+            raise CheckpointError(f"bank: kind {info.get('kind')!r}; {KIND!r} of {WIDTH}x{HEIGHT} "
+                                  "panoramas is accepted")
         missing = _NAMES - set(tensors)
         if missing:
             raise CheckpointError(f"bank: the tensors {sorted(missing)} are missing")
@@ -186,38 +185,14 @@ def write_bank(path, entries, info: dict) -> int:
         "cells": np.stack([e["cells"] for e in entries]),
         "places": np.stack([e["place"] for e in entries]).astype(np.int32),
     }
-    info = {**info, "format": FORMAT, "width": WIDTH, "height": HEIGHT, "places": len(entries)}
-    data = save(tensors, metadata={"gwm": json.dumps(info, sort_keys=True)})
+    info = {**info, "kind": KIND, "width": WIDTH, "height": HEIGHT, "places": len(entries)}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return len(data)
+    save_bank(path, tensors, info)
+    return path.stat().st_size
 
 
-def read_bank(path) -> Bank:
+def open_bank(path) -> Bank:
     """Reads a bank file; CheckpointError says what is wrong with a file that is none."""
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"bank {path.name}: cannot be read ({error.strerror})") from None
-    try:
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])
-        info = json.loads(header["__metadata__"]["gwm"])
-        tensors = load(data)
-    except Exception:
-        raise CheckpointError(
-            f"bank {path.name}: not a bank of remembered places, or cut short; "
-            "a .bank.safetensors file made by `gwm train rooms` is accepted"
-        ) from None
-    if info.get("format") != FORMAT or (info.get("width"), info.get("height")) != (WIDTH, HEIGHT):
-        raise CheckpointError(f"bank {path.name}: format {info.get('format')!r}; {FORMAT} is read")
-    return Bank(tensors, info, hashlib.sha256(data).hexdigest())
+    tensors, info = read_bank(path)
+    return Bank(tensors, info, info["fingerprint"])

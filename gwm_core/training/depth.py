@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from ..bank import read_bank
+from ..bank import open_bank
 from ..depth import ray_maps
 from ..imaginers.panorama import UNKNOWN, place_basis, view
 from ..model.depth import HEIGHT, PARTS, THEMES, WIDTH, PictureReader
@@ -26,7 +26,7 @@ FOCAL = 0.5 * HEIGHT / math.tan(math.radians(30))
 
 def collect(bank_path, count: int, seed: int, log=print) -> dict:
     """Views of the bank: rgb u8 [N, 80, 128, 3], depth f16, label u8 (255: unknown), pitch f32."""
-    bank = read_bank(bank_path)
+    bank = open_bank(bank_path)
     rng = np.random.Generator(np.random.Philox(key=[seed, 3]))
     data = {"rgb": np.zeros((count, HEIGHT, WIDTH, 3), np.uint8),
             "depth": np.zeros((count, HEIGHT, WIDTH), np.float16),

@@ -15,8 +15,8 @@ from ..evaluation.judges.scene import SceneJudge
 from ..simulators.rooms.catalogue import THEMES
 from .record import load_episode, read, record_set, relight_episode
 
-LAYOUTS, TICKS = 150, 36
-HELD = 18
+LAYOUTS, TICKS = 110, 36
+HELD = 14
 """The last layouts of the judges' range score them."""
 
 
@@ -205,7 +205,7 @@ def train_scene(folder: Path, steps: int = 1500, batch: int = 32, seed: int = 0,
 
 @torch.no_grad()
 def _score_scene(model: SceneJudge, x, label, light, ball, box) -> dict:
-    frames = ((x.permute(0, 2, 3, 1))).numpy()
+    frames = (x.permute(0, 2, 3, 1)).numpy()
     seen = model.read(frames)
     known = label.numpy() != 255
     theme = (seen["label"] // 8 == label.numpy() // 8)[known].mean()

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checkpoint import EMBEDDED, save_checkpoint
+from ..checkpoint import EMBEDDED, bank_path, read_bank, save_bank, save_checkpoint
 from ..embodiment import rooms_embodiment
 
 NAME = "gwm-rooms"
 LICENCE = "Apache-2.0"
 PARTS = ("state", "finder", "text", "light", "depth", "trunk")
-STAGES = ("episodes", "state", "finder", "text", "light", "depth", "bank", "trunk", "pack")
-TRAIN_LAYOUTS, TRAIN_TICKS = 260, 40
+STAGES = ("episodes", "state", "finder", "text", "light", "bank", "depth", "trunk", "pack")
+TRAIN_LAYOUTS, TRAIN_TICKS = 120, 40
 STATE_LAYOUTS, FINDER_LAYOUTS, BANK_LAYOUTS = 100, 200, 330
 
 
@@ -89,7 +89,7 @@ def _light(work, minutes, seed, progress):
 def _depth(work, minutes, seed, progress):
     from . import depth
 
-    depth.train(work / "rooms" / "train", _weights(work, "depth"), seed, minutes or 10, log=progress)
+    depth.train(_weights(work, "depth"), _weights(work, "bank"), seed, minutes or 9, log=progress)
 
 
 def _bank(work, minutes, seed, progress):
@@ -129,16 +129,13 @@ def pack(weights: Path, path: Path) -> str:
             config[part] = json.loads(metadata.get("config") or metadata[part])
             for key in opened.keys():  # noqa: SIM118 (not a dict)
                 tensors[f"{part}.{key}"] = opened.get_tensor(key)
-    tensors |= tables()
-    bank = weights / f"{NAME}.bank.safetensors"
-    beside = path.with_name(f"{NAME}.bank.safetensors")
-    if bank.exists() and bank.resolve() != beside.resolve():
-        temporary = beside.with_suffix(".part")
-        temporary.write_bytes(bank.read_bytes())
-        os.replace(temporary, beside)
+    tensors |= tables() | fog_tables(weights.parent / "rooms" / "train")
+    arrays, info = read_bank(weights / f"{NAME}.bank.safetensors")
+    mark = save_bank(bank_path(path), arrays, {k: v for k, v in info.items()
+                                               if k not in ("format", "version", "fingerprint")})
     return save_checkpoint(path, tensors, {
         "name": NAME, "kind": "rooms", "embodiment": rooms_embodiment(), "config": config,
-        "licence": LICENCE, "imaginer": "remembered places (a bank of simulated rooms)"})
+        "licence": LICENCE, "bank": mark, "imaginer": "remembered places (a bank of simulated rooms)"})
 
 
 def tables() -> dict[str, np.ndarray]:
@@ -161,3 +158,37 @@ def tables() -> dict[str, np.ndarray]:
             pick = (np.arange(24) * 64 + 32) // 24
             out[f"looks.{kind}.{name}"] = picture[np.ix_(pick, pick)]
     return out
+
+
+def fog_tables(episodes: Path, count: int = 12) -> dict[str, np.ndarray]:
+    """Density per metre [18] and colour [18, 3] (0..255) of exponential fog, fitted to pairs of
+    the same pictures with and without it (least squares of the colour, search of the density)."""
+    from ..worlds.light import ray_lengths
+    from .record import load_episode, relight_episode
+    from .record import episodes as paths
+
+    chosen = [p for p in paths(episodes) if load_episode(p, ())["condition"]["index"] == 0][:count]
+    density, colour = np.zeros(18, np.float32), np.zeros((18, 3), np.float32)
+    rates = np.linspace(0.01, 0.5, 99)
+    for light in range(18):
+        if light % 3 == 0:
+            continue
+        clear, foggy, away = [], [], []
+        for n, path in enumerate(chosen):
+            episode = load_episode(path)
+            tick = 3 * n % len(episode["controls"])
+            clear.append(relight_episode(episode, light // 3 * 3, tick)[0, 1, ::4, ::4])
+            foggy.append(relight_episode(episode, light, tick)[0, 1, ::4, ::4])
+            depth = episode["depth"][tick, 1].astype(np.float64)
+            height, width = depth.shape
+            away.append((depth * ray_lengths(width, height, 60.0))[::4, ::4])
+        x, y = (np.stack(v).reshape(-1, 3).astype(np.float64) for v in (clear, foggy))
+        d = np.stack(away).reshape(-1, 1)
+        best = np.inf
+        for rate in rates:
+            t = np.exp(-rate * d)
+            c = ((1 - t) * (y - x * t)).sum(0) / ((1 - t) ** 2).sum()
+            error = np.square(c + (x - c) * t - y).mean()
+            if error < best:
+                best, density[light], colour[light] = error, rate, c
+    return {"tables.fog_density": density, "tables.fog_colour": colour}

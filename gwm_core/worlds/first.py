@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..bodies import EYE, Bodies, Player
-from ..imagine import Context, imagine
+from ..imagine import UNKNOWN, Context, imagine
 from ..memory import Keyframe, Memory
 from ..noise import rng
 from ..state_memory import MATERIAL_LABEL
@@ -83,11 +83,13 @@ def _imagined(parts: Parts, scene: Scene, seed: int):
 def _given(parts: Parts, scene: Scene, picture: np.ndarray, depth: np.ndarray | None, pose):
     """The artist's picture: depth and tilt estimated where not given, moving things found."""
     pose = LEVEL.copy() if pose is None else np.asarray(pose, np.float64).copy()
+    fov = parts.camera.fov_deg
     if depth is None:
-        guess = parts.depth.estimate(picture, parts.camera.fov_deg)
+        guess = parts.depth.estimate(picture, fov)
         depth, pose[4] = guess.depth, guess.pitch
-    found = parts.finder.find(picture, depth, pose, parts.camera.fov_deg)
-    label = (MATERIAL_LABEL + found.material).astype(np.uint8)
+    _, label, _ = parts.depth.read(picture, pitch=float(pose[4]), fov_deg=fov, depth=depth)
+    found = parts.finder.find(picture, depth, pose, fov)
+    label = np.where(label == UNKNOWN, MATERIAL_LABEL + found.material, label).astype(np.uint8)
     frame = Keyframe(rgb=picture, depth=depth, pose=pose, keep=~found.moves, label=label,
                      light=scene.light, camera=parts.camera, origin="first")
     return Memory().add(frame), (), pose, found.bodies

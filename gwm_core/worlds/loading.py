@@ -9,7 +9,6 @@ import torch
 
 from ..bank import Bank
 from ..checkpoint import Checkpoint, load_into
-from ..depth import DepthEstimator
 from ..errors import CheckpointError
 from ..finding import Finder
 from ..imaginers.remembered import RememberedImaginer
@@ -17,6 +16,7 @@ from ..memory import Camera
 from ..model.audio_tokenizer import AudioTokenizer
 from ..model.dynamics import build_dynamics
 from ..model.patches import PatchTokenizer
+from ..pictures import DepthEstimator
 from ..relight import Relighter
 from ..state_step import StateModel
 from ..understand import Understander

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..bodies import EYE
 from ..clip import Clip
 from ..controls import Controls
 from ..errors import WorldError
 from ..noise import check_seed
-from ..pictures import fit_depth, fit_picture
+from ..pictures import first_picture, fit_picture
 from ..store import ClipStore, Progress, StateStore
 from ..world import Observation, World, check_prompt
 from .events import apply_event
@@ -20,6 +21,8 @@ from .parts import Parts
 from .saved import state_from_arrays
 from .state import RolloutState
 from .tick import advance_tick
+
+DEPTH_KINDS = ("near_white", "near_black", "metres")
 
 
 class RoomsModel:
@@ -70,18 +73,28 @@ class RoomsModel:
             world = World.begin(self, prompt, observation, seed)
             self.store.put(world.store_key(), state, world.store_key(), 0)
             return world
-        picture = fit_picture(image, view.width, view.height)
-        info["origin"] = "picture"
-        pose = [0.0, 0.0, 1.55, 0.0, 0.0]
-        if depth is None:
-            guess = self.parts.depth.estimate(picture, view.fov_deg)
-            metres, pose[4] = guess.depth, float(guess.pitch)
-        else:
-            metres = fit_depth(depth, image, view.width, view.height, kind=depth_kind)
-        info["pose"] = pose
-        observation = Observation({view.name: picture},
-                                  {view.name: np.asarray(metres, np.float32)}, info)
+        picture, metres, pitch = self._first(image, depth, depth_kind)
+        info |= {"origin": "picture", "pose": [0.0, 0.0, EYE, 0.0, pitch]}
+        observation = Observation({view.name: picture}, {view.name: metres}, info)
         return World.begin(self, prompt, observation, seed)
+
+    def _first(self, image, depth, kind: str) -> tuple[np.ndarray, np.ndarray, float]:
+        """The artist's picture at the view's size, its depth in metres, and how far it looks up."""
+        if kind not in DEPTH_KINDS:
+            raise WorldError(f"depth kind {kind!r}: accepted are {', '.join(DEPTH_KINDS)}")
+        view, reader = self.embodiment.views[0], self.parts.depth
+        if depth is None:
+            picture = fit_picture(image, view.width, view.height)
+            guess = reader.estimate(picture, view.fov_deg)
+            return picture, np.asarray(guess.depth, np.float32), float(guess.pitch)
+        if kind == "near_black":
+            depth = np.asarray(depth, np.float32)
+            depth = depth.max() - depth
+        pitch = reader.tilt(fit_picture(image, view.width, view.height), view.fov_deg)
+        first = first_picture(image, reader, view.width, view.height, depth=depth,
+                              depth_kind="metric" if kind == "metres" else "relative",
+                              fov_deg=view.fov_deg, pitch=pitch)
+        return first.rgb, np.asarray(first.depth, np.float32), float(pitch)
 
     def step(self, world: World, controls: Controls | str, progress: Progress | None = None,
              clips: ClipStore | None = None) -> tuple[World, Clip]:
