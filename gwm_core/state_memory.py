@@ -25,16 +25,19 @@ class MemorySurroundings:
         """See state_observe.Surroundings."""
         from .clearance import clearance
 
-        dist, known = clearance(self.memory, place, np.asarray(heights, np.float64),
+        dist, _ = clearance(self.memory, place, np.asarray(heights, np.float64),
                                 np.asarray(azimuths, np.float64), far=LEVEL_REACH)
-        return np.where(dist >= LEVEL_REACH, FAR, dist).astype(np.float32), known.any(1)
+        # What is not seen within reach is taken as free: it is imagined before one gets there.
+        free = np.ones(len(dist), bool)
+        return np.where(dist >= LEVEL_REACH, FAR, dist).astype(np.float32), free
 
     def rays(self, origin, dirs):
         """See state_observe.Surroundings."""
         from .clearance import clearance_dirs
 
-        dist, known = clearance_dirs(self.memory, origin, dirs, far=RAY_REACH)
-        return np.where(dist >= RAY_REACH, FAR, dist).astype(np.float32), known
+        dist, _ = clearance_dirs(self.memory, origin, dirs, far=RAY_REACH)
+        free = np.ones(len(dist), bool)
+        return np.where(dist >= RAY_REACH, FAR, dist).astype(np.float32), free
 
     def material(self, point) -> int:
         """Sounding material 0..5 of the kept surface nearest to a world point [3] (m)."""
