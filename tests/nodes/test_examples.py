@@ -8,7 +8,7 @@ import re
 import av
 import pytest
 
-from .graph import EXAMPLES, example, told
+from .graph import EXAMPLES, Graph, example, told
 
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
 WAN = "5_walk_to_native_wan"
@@ -79,3 +79,15 @@ def test_wan_part_up_to_the_samplers_inputs(lab):
     assert "concat_latent_image" in positive and "concat_mask" in positive
     assert "samples: torch.float32 [1, 16, 6, 14, 24]" in latent
     assert "concat_latent_image" in depth
+
+
+def test_camera_embedding_is_the_hosts_own(lab):
+    graph = Graph()
+    step = graph.step(graph.world(), 0, "W+look(+8,+2)*10 A+look(-20,0)*8")
+    size = {"width": 96, "height": 64, "length": 21}
+    wan = graph.add("GWMCameraToWan", world=[step, 5], scale=1.0, last_ticks=0, **size)
+    reference = graph.add("LabWanReference", world=[step, 5], **size)
+    own, hosts = graph.tell(wan, 0), graph.tell(reference, 0)
+    entry = lab.queue(graph.prompt)
+    assert "[1, 24, 6, 64, 96]" in told(entry, own)
+    assert told(entry, own) == told(entry, hosts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import torch
 from comfy_api.v0_0_2 import ComfyExtension, io
 
@@ -95,9 +96,59 @@ class LabVae:
         return torch.zeros(1, 16, (frames - 1) // 4 + 1, height // 8, width // 8)
 
 
+class LabWanReference(io.ComfyNode):
+    """The whole walk of a world as camera embedding, by the host's own functions."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="LabWanReference",
+            category="lab",
+            inputs=[
+                io.Custom("GWM_WORLD").Input("world"),
+                io.Int.Input("width"),
+                io.Int.Input("height"),
+                io.Int.Input("length"),
+            ],
+            outputs=[io.WanCameraEmbedding.Output("reference")],
+        )
+
+    @classmethod
+    def execute(cls, world, width, height, length):
+        from comfy_extras.nodes_camera_trajectory import process_pose_params
+
+        view = world.world.embodiment.views[0]
+        fill = max(width / view.width, height / view.height)
+        focal = view.height / 2 / np.tan(np.radians(view.fov_deg) / 2) * fill
+        rows = []
+        for x, y, z, yaw, pitch in spread(world.world.path, length):
+            ahead = [np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)]
+            right = [np.sin(yaw), -np.cos(yaw), 0.0]
+            pose = np.eye(4)
+            pose[:3] = np.stack([right, np.cross(ahead, right), ahead, [x, y, z]], axis=1)
+            rows.append([0, focal / width, focal / height, 0.5, 0.5, 0, 0, *pose.reshape(-1)])
+        video = process_pose_params(
+            np.array(rows), width, height, original_pose_width=width, original_pose_height=height
+        )
+        video = video.permute([3, 0, 1, 2]).unsqueeze(0)
+        first = torch.repeat_interleave(video[:, :, 0:1], repeats=4, dim=2)
+        video = torch.concat([first, video[:, :, 1:]], dim=2).transpose(1, 2)
+        b, f, c, h, w = video.shape
+        video = video.contiguous().view(b, f // 4, 4, c, h, w).transpose(2, 3)
+        return io.NodeOutput(video.contiguous().view(b, f // 4, c * 4, h, w).transpose(1, 2))
+
+
+def spread(path, length: int) -> np.ndarray:
+    """``length`` poses, evenly from the first to the last."""
+    path = np.array(path)
+    path[:, 3] = np.unwrap(path[:, 3])
+    at = np.linspace(0, len(path) - 1, length)
+    return np.stack([np.interp(at, np.arange(len(path)), column) for column in path.T], axis=1)
+
+
 class LabExtension(ComfyExtension):
     async def get_node_list(self):
-        return [LabTensor, LabTell, LabConditioning]
+        return [LabTensor, LabTell, LabConditioning, LabWanReference]
 
 
 async def comfy_entrypoint():
