@@ -13,6 +13,8 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from ..gwm_core.clip import Clip
 from ..gwm_core.errors import GWMError
 
+#: Sides of a picture that a world can begin with, in pixels.
+LEAST_SIDE, MOST_SIDE = 8, 16384
 #: How a DEPTH picture is read and written. Disparity (1 / metres) is what depth nodes and
 #: ControlNet call depth.
 DEPTH_KINDS = {
@@ -39,14 +41,16 @@ def tensor_of(value, name: str, dims: tuple[int, ...], what: str) -> torch.Tenso
 
 
 def image_to_array(image, name: str = "image") -> np.ndarray:
-    """The first picture of an IMAGE as uint8 ``[H, W, 3]``; grey becomes RGB, alpha is dropped."""
+    """The first picture of an IMAGE as uint8 ``[H, W, C]`` with 1, 3 or 4 channels."""
     what = "an IMAGE [batch, height, width, channels]"
     tensor = tensor_of(image, name, (4,), what)[0]
-    if tensor.shape[-1] not in (1, 3, 4):
-        raise GWMError(f"{name}: {what} with 1, 3 or 4 channels is needed, not {tensor.shape[-1]}")
-    tensor = tensor[..., :3]
-    if tensor.shape[-1] == 1:
-        tensor = tensor.expand(-1, -1, 3)
+    height, width, channels = tensor.shape
+    if channels not in (1, 3, 4):
+        raise GWMError(f"{name}: {what} with 1, 3 or 4 channels is needed, not {channels}")
+    if min(height, width) < LEAST_SIDE or max(height, width) > MOST_SIDE:
+        raise GWMError(
+            f"{name}: {width} x {height} pixels; sides of {LEAST_SIDE} to {MOST_SIDE} are accepted"
+        )
     return (tensor.clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy()
 
 

@@ -9,7 +9,7 @@ from comfy_api.v0_0_2 import io
 
 from .. import gwm_core as gwm
 from ..gwm_core.errors import GWMError
-from .host import say
+from .host import TickProgress, say
 from .models import file_mark
 from .types import GWMModel, GWMWorld, WorldOnWire
 
@@ -83,7 +83,7 @@ class GWMSaveWorld(io.ComfyNode):
         )
         file = f"{name}_{counter:05}_{ENDING}"
         with world.host.running():
-            world.world.save(os.path.join(folder, file))
+            world.world.save(os.path.join(folder, file), TickProgress(world.world.tick))
         listed = f"{os.path.join(subfolder, file).replace(os.sep, '/')} [output]"
         say(f"saved {listed}")
         return io.NodeOutput(listed, ui={"text": [listed]})

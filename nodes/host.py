@@ -84,11 +84,12 @@ class TickProgress:
 
 
 def say(text: str) -> None:
-    """A line of text under the node that is running now."""
+    """A line of text under the node that is running now, where the host can show one."""
     from comfy_execution.utils import get_executing_context
     from server import PromptServer
 
     context = get_executing_context()
     server = getattr(PromptServer, "instance", None)
-    if context is not None and server is not None:
-        server.send_progress_text(text, context.node_id, server.client_id)
+    send = getattr(server, "send_progress_text", None)
+    if context is not None and send is not None:
+        send(text, context.node_id, server.client_id)

@@ -91,7 +91,7 @@ def test_camera_path_too_fast(lab):
         ("64,64,3", "0.5", ["image", "[batch, height, width, channels]", "[64, 64, 3]"]),
         ("1,64,64,7", "0.5", ["image", "1, 3 or 4 channels", "7"]),
         ("0,64,64,3", "0.5", ["image", "[0, 64, 64, 3]"]),
-        ("1,2,2,3", "0.5", ["image"]),
+        ("1,2,2,3", "0.5", ["image", "2 x 2 pixels", "8 to"]),
     ],
 )
 def test_bad_images(lab, shape, fill, words):
