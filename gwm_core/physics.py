@@ -118,6 +118,7 @@ def push_out(move, reach, radius: float = RADIUS, rounds: int = 4) -> np.ndarray
     """
     angle = 2 * np.pi * np.arange(reach.shape[1]) / reach.shape[1]
     wall = reach[..., None] * np.stack([np.cos(angle), np.sin(angle)], 1)
+    asked = np.array(move)
     move = np.array(move)
     b = np.arange(len(move))
     for _ in range(rounds):
@@ -131,4 +132,8 @@ def push_out(move, reach, radius: float = RADIUS, rounds: int = 4) -> np.ndarray
         direction = np.where(beyond[:, None], -direction, direction)
         gap = np.where(beyond, radius + far[b, worst], gap)
         move += np.maximum(gap, 0)[:, None] * direction
-    return move
+    # A stray surface right at the walker must not fling them away.
+    shift = move - asked
+    far = np.sqrt((shift**2).sum(1))
+    limit = np.sqrt((asked**2).sum(1)) + 0.03
+    return asked + shift * np.minimum(1.0, limit / np.maximum(far, 1e-9))[:, None]

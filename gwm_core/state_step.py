@@ -49,9 +49,8 @@ FRAMES = 2
 PUSH_IMPULSE, PUSH_SPEED, PUSH_RATE, PUSH_EVERY = 11.0, 2.6, 2.4, 4
 IDLE_GAP = 0.5
 PLASTER, WOOD = 5, 0
-LOUD = 0.18
+LOUD = 0.15
 """Impacts weaker than this (log force, 0 to 1) are left silent."""
-QUIET_FRAMES = 2
 
 
 @dataclass(frozen=True)
@@ -179,6 +178,8 @@ class StateModel:
             after = self._doors(bodies, after, player, wish, crowd, around, heard)
             walker = self._gait(player, walker, wish, tick, frame, around, events)
             for slot, strength, place in heard:
+                if strength < LOUD:
+                    continue
                 material = self._material(slot, place, bodies, around)
                 events.append(Event(tick, frame, "impact", material, float(strength), int(slot),
                                     tuple(float(v) for v in place)))

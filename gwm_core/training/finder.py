@@ -127,7 +127,7 @@ def episode_frames(path, count: int) -> dict[str, np.ndarray]:
     return out
 
 
-def load_frames(folders, per_episode: int = 10) -> dict:
+def load_frames(folders, per_episode: int = 16) -> dict:
     """All shards of some folders with their targets, in memory; recorded episodes count too."""
     store: dict[str, list] = {}
     paths = [p for f in folders for p in sorted(Path(f).glob("[0-9t]*.npz"))
@@ -151,18 +151,34 @@ def load_frames(folders, per_episode: int = 10) -> dict:
     return {k: np.stack(v) for k, v in store.items()}
 
 
+def mirrored(rgb, depth, target: dict):
+    """The whole batch seen in a mirror."""
+    target = {k: np.ascontiguousarray(np.flip(v, -1)) for k, v in target.items()}
+    cells = target["cells"] = target["cells"].copy()
+    for name in ("seen", "centre"):
+        cells[:, HEAD[name].start] *= -1
+    for name in ("turn4", "turn2"):
+        cells[:, HEAD[name].start + 1] *= -1
+    cells[:, HEAD["hinge"]] = target["has"][:, DOOR - 1 : DOOR] * (1 - cells[:, HEAD["hinge"]])
+    return rgb[:, :, ::-1], depth[:, :, ::-1], target
+
+
 def batch_of(data: dict, index, rng) -> tuple[torch.Tensor, dict]:
-    """A training batch with noise on colour, exposure and depth."""
+    """A training batch, half of them mirrored, with noise on colour, exposure and depth."""
     rgb, depth = data["rgb"][index].astype(np.float32), data["depth"][index].astype(np.float32)
-    n = len(index)
+    target = {k: data[k][index] for k in ("cells", "has", "mask", "material")}
+    if rng.random() < 0.5:
+        rgb, depth, target = mirrored(rgb, depth, target)
+    n, _, w, _ = rgb.shape
     gain = rng.uniform(0.75, 1.25, (n, 1, 1, 1)) * rng.uniform(0.93, 1.07, (n, 1, 1, 3))
-    rgb = np.clip(rgb * gain + rng.normal(0, 3, rgb.shape).astype(np.float32), 0, 255)
-    depth = depth * (1 + rng.normal(0, 0.01, depth.shape).astype(np.float32))
+    grain = np.resize(rng.normal(0, 1, 10007).astype(np.float32), rgb.shape[1:])
+    rgb = np.clip(rgb * gain.astype(np.float32) + 3 * np.roll(grain, int(rng.integers(w)), 1),
+                  0, 255)
+    depth = depth * (1 + 0.01 * grain[..., 0])
     depth *= rng.uniform(0.97, 1.03, (n, 1, 1)).astype(np.float32)
-    x = finder_input(rgb.astype(np.float32), depth)
-    target = {k: torch.from_numpy(data[k][index]) for k in ("cells", "has")}
-    target["mask"] = torch.from_numpy(data["mask"][index]).float()
-    target["material"] = torch.from_numpy(data["material"][index].astype(np.int64))
+    x = finder_input(rgb, depth)
+    target = {k: torch.from_numpy(v) for k, v in target.items()}
+    target["mask"], target["material"] = target["mask"].float(), target["material"].long()
     return x.to(memory_format=torch.channels_last), target
 
 
@@ -196,7 +212,7 @@ def train(data_dir, out, steps: int = 900, resume: bool = True, seed: int = 0, b
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         for k, v in parts.items():
-            totals[k] = totals.get(k, 0.0) + float(v)
+            totals[k] = totals.get(k, 0.0) + float(v.detach())
         if (step + 1) % log_every == 0:
             shown = " ".join(f"{k} {v / log_every:.4f}" for k, v in totals.items())
             print(f"finder {step + 1}/{steps} {shown} {time.time() - began:.0f} s", flush=True)

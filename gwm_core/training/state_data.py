@@ -79,8 +79,8 @@ class SolidSurroundings:
 class Wanderer:
     """Controls [9] tick by tick: goes for bodies, doorways and walls, throws, pushes, jumps."""
 
-    def __init__(self, world: Rooms, rng: np.random.Generator):
-        self.world, self.rng = world, rng
+    def __init__(self, world: Rooms, rng: np.random.Generator, touch: bool = False):
+        self.world, self.rng, self.touch = world, rng, touch
         self.left = 0
         self.pitch_goal = 0.0
 
@@ -90,6 +90,8 @@ class Wanderer:
         self.keys = np.zeros(9)
         draw = rng.random()
         self.goal = None
+        if self.touch and rng.random() < 0.85 and self._touch():
+            return
         if draw < 0.08:
             return
         if draw < 0.3:
@@ -115,6 +117,27 @@ class Wanderer:
         self.keys[0] = 1
         if rng.random() < 0.25:
             self.keys[rng.choice([1, 3])] = 1
+
+    def _touch(self) -> bool:
+        """Walk into, and past, a box or door that is near."""
+        rng, arrays = self.rng, self.world.body_arrays()
+        pick = np.nonzero((arrays["kind"] == BOX) | (arrays["kind"] == DOOR))[0]
+        if not len(pick):
+            return False
+        near = np.linalg.norm(arrays["pos"][pick, :2] - self.world.foot[:2], axis=1)
+        k = pick[np.argsort(near)[min(int(rng.exponential(0.8)), len(pick) - 1)]]
+        place = arrays["pos"][k, :2].copy()
+        if arrays["kind"][k] == DOOR:
+            yaw = arrays["yaw"][k]
+            place += rng.uniform(0.1, 0.9) * np.array([math.cos(yaw), math.sin(yaw)])
+        way = place - self.world.foot[:2]
+        self.goal = place + rng.uniform(0.2, 1.0) * way / max(np.hypot(*way), 1e-6)
+        self.goal += rng.normal(0, 0.12, 2)
+        self.left = int(rng.integers(10, 36))
+        self.keys[0] = 1
+        if rng.random() < 0.3:
+            self.keys[rng.choice([1, 3])] = 1
+        return True
 
     def __call__(self) -> np.ndarray:
         rng, world = self.rng, self.world
@@ -148,6 +171,7 @@ class Recorder(Rooms):
     def attach(self, rng) -> None:
         self.rows: dict[str, list[dict]] = {"player": [], "ball": [], "box": [], "door": []}
         self.rng, self.seen = rng, SolidSurroundings(self)
+        self.kinds = (BALL, BOX, DOOR)
         self.constants = self.body_constants()
 
     def snapshot(self) -> Bodies:
@@ -175,7 +199,8 @@ class Recorder(Rooms):
                 "ground": player.on_ground, "next_pos": walker.pos, "next_vel": walker.vel,
                 "next_ground": walker.on_ground, "impact": hits.get(-1, 0.0)}
         self.rows["player"].append(row)
-        for kind, name in ((BALL, "ball"), (BOX, "box"), (DOOR, "door")):
+        for kind in self.kinds:
+            name = KIND_NAMES[kind]
             index = [k for k in bodies.of(kind) if after.kind[k] == kind and (
                 near[int(k)] or hits.get(int(k), 0) > 0
                 or np.linalg.norm(after.vel[k]) + abs(after.yaw_rate[k]) > 0.03
@@ -233,8 +258,11 @@ def _pack(rows: list[dict]) -> dict[str, np.ndarray]:
     return out
 
 
-def collect(out, seeds, ticks: int = 300, seed: int = 0) -> None:
-    """Writes one .npz of rows per layout seed into folder `out`; those that exist are kept."""
+def collect(out, seeds, ticks: int = 300, seed: int = 0, touch: bool = False) -> None:
+    """Writes one .npz of rows per layout seed into folder `out`; those that exist are kept.
+
+    touch: the wanderer mostly seeks boxes and doors, and balls are left out.
+    """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     began = time.time()
@@ -245,7 +273,8 @@ def collect(out, seeds, ticks: int = 300, seed: int = 0) -> None:
         rng = noise_rng(seed, layout, 77)
         world = Recorder(layout, visual=False)
         world.attach(rng)
-        policy = Wanderer(world, rng)
+        world.kinds = (BOX, DOOR) if touch else (BALL, BOX, DOOR)
+        policy = Wanderer(world, rng, touch)
         for tick in range(ticks):
             if tick % 100 == 0 and tick:
                 room = world.layout.rooms[int(rng.integers(len(world.layout.rooms)))]
@@ -271,8 +300,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=160)
     parser.add_argument("--ticks", type=int, default=300)
+    parser.add_argument("--touch", action="store_true", help="mostly boxes and doors")
     args = parser.parse_args()
-    collect(args.out, range(args.first, args.first + args.count), args.ticks)
+    collect(args.out, range(args.first, args.first + args.count), args.ticks, touch=args.touch)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,10 @@ class Truth(Recorder):
         return bodies.with_(id=ids)
 
 
+AUDIBLE = 0.2
+"""Strength from which an event counts, as in the evaluation of worlds."""
+
+
 def onset_f1(truth, guess, slack: int = 1) -> tuple[int, int, int]:
     """Matched, true and guessed onsets of tick lists, each used once, within `slack` ticks."""
     left, matched = sorted(guess), 0
@@ -151,8 +155,8 @@ def evaluate(weights, layouts=range(10000, 10012), windows: int = 4, ticks: int 
                 sums[kind][1] += s
             for name, kinds in (("all", ("impact", "footstep")), ("impact", ("impact",)),
                                 ("footstep", ("footstep",))):
-                a = [t for t in ticks_of(run["heard"], kinds) if t <= 24]
-                b = [t for t in ticks_of(run["said"], kinds) if t <= 24]
+                a = [t for t in ticks_of(run["heard"], kinds, AUDIBLE) if t <= 24]
+                b = [t for t in ticks_of(run["said"], kinds, AUDIBLE) if t <= 24]
                 f1[name] += onset_f1(a, b)
             throws.append(thrown_errors(world, model, rng, blur))
     out = {"player_at12": float(np.mean(at12)), "player_at12_median": float(np.median(at12)),

@@ -111,3 +111,24 @@ def test_merge_adds_only_what_is_new():
     merged = merge(one, both)
     assert list(merged.kind[:3]) == [BALL, BOX, 0] and merged.pos[0, 0] == 1
     assert np.allclose(middle(DOOR, (0, 0, 0), 0.0, (0.4, 0.02, 1.0)), (0.4, 0, 1))
+
+
+def test_mirrored_targets_belong_to_the_mirrored_scene():
+    from gwm_core.training.finder import mirrored
+
+    pose = np.array([0.0, 0.0, 1.55, 0.0, -0.2])
+    view = View(pose, WIDTH, HEIGHT)
+    depth = np.full((HEIGHT, WIDTH), 2.6, np.float32)
+    place = view.world(np.float64(150.0), np.float64(100.0), np.float64(2.7))
+    size, yaw = (0.45, 0.02, 1.0), 1.1
+    foot = place - np.array([np.cos(yaw) * size[0], np.sin(yaw) * size[0], size[2]])
+    values = slot_target(DOOR, foot, yaw, size, (151.5, 99.5), depth, view)
+    cells = np.zeros((1, 16, HEIGHT // CELL, WIDTH // CELL), np.float32)
+    has = np.zeros((1, 3, HEIGHT // CELL, WIDTH // CELL), np.float32)
+    cells[0, :, 12, 18], has[0, 2, 12, 18] = values, 1
+    _, _, target = mirrored(np.zeros((1, HEIGHT, WIDTH, 3)), depth[None],
+                            {"cells": cells, "has": has})
+    col = WIDTH // CELL - 1 - 18
+    slot = read_slot(DOOR, 12, col, target["cells"][0, :, 12, col], depth, view)
+    assert np.allclose(slot["pos"], foot * (1, -1, 1), atol=1e-4)
+    assert np.cos(slot["yaw"] + yaw) == pytest.approx(1, abs=1e-5)
