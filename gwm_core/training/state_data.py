@@ -20,6 +20,7 @@ from ..simulators.rooms import rays as solid_rays
 from ..simulators.rooms.sim import IMPACT, Rooms
 from ..state_inputs import heading, wished
 from ..state_observe import (
+    KIND_NAMES,
     LEVEL_REACH,
     RAY_REACH,
     Crowd,
