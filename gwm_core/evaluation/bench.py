@@ -136,15 +136,17 @@ class LongWalk:
     def rows(self, ticks: int) -> np.ndarray:
         return wander(ticks, rng(self.seed, "bench", "long"))
 
-    def states(self, last: int) -> Iterator[tuple[int, object, float]]:
-        """(tick, world, resident MB) at every CHUNK ticks up to ``last``, from the note on."""
+    def kept_world(self, tick: int):
+        """The world that was kept at ``tick``."""
         from ..world import load_world
 
+        return load_world(self.folder / f"{tick}.gwm", self.model)
+
+    def states(self, tick: int, last: int) -> Iterator[tuple[int, object, float]]:
+        """(tick, world, resident MB) at every CHUNK ticks from the kept ``tick`` to ``last``."""
         rows = self.rows(LAST + TIMED)
-        tick, world = 0, None
-        if self.note.is_file():
-            tick = json.loads(self.note.read_text())["tick"]
-            world = load_world(self.folder / f"{tick}.gwm", self.model)
+        if tick:
+            world = self.kept_world(tick)
         else:
             world = self.model.new_world(prompt=PROMPTS[0], seed=self.seed)
         while tick < last:
@@ -157,7 +159,7 @@ class LongWalk:
         self.folder.mkdir(exist_ok=True)
         world.save(self.folder / f"{tick}.gwm")
         temporary = self.note.with_suffix(".part")
-        temporary.write_text(json.dumps({"tick": tick, **facts}))
+        temporary.write_text(json.dumps({**facts, "tick": tick}))
         os.replace(temporary, self.note)
 
     def facts(self) -> dict:
@@ -173,14 +175,8 @@ class LongWalk:
     def measure(self, late: int, last: int) -> list[Metric]:
         """Cost of a tick at ``late`` against one at EARLY, and memory up to ``last``."""
         facts = self.facts() if last == LAST else {}
-        early = None
-        if facts:
-            from ..world import load_world
-
-            early = load_world(self.folder / f"{EARLY}.gwm", self.model)
-        else:
-            self.forget()
-        for tick, world, memory in self.states(last):
+        early = self.kept_world(EARLY) if facts else None
+        for tick, world, memory in self.states(facts.get("tick", 0), last):
             if tick == EARLY:
                 early = world
             if tick == min(SETTLED, late):
