@@ -176,11 +176,12 @@ class LongWalk:
         """Cost of a tick at ``late`` against one at EARLY, and memory up to ``last``."""
         facts = self.facts() if last == LAST else {}
         early = self.kept_world(EARLY) if facts else None
+        facts.pop("settled_mb", None)  # of another process: not to be compared with this one
         for tick, world, memory in self.states(facts.get("tick", 0), last):
             if tick == EARLY:
                 early = world
-            if tick == min(SETTLED, late):
-                facts["settled_mb"] = memory
+            if tick >= min(SETTLED, late):
+                facts.setdefault("settled_mb", memory)
             if tick == late:
                 facts["pair"] = self.compare(early, world)
                 facts["bytes"] = [state_bytes(early), state_bytes(world)]

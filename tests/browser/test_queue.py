@@ -14,7 +14,7 @@ from gwm_core.cli.studio import first_example
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def finished(editor, known: set[str], timeout: float = 120) -> dict:
+def finished(editor, known: set[str], timeout: float = 240) -> dict:
     """The history entry of the prompt that is not in `known`, once it is done."""
     limit = time.monotonic() + timeout
     while time.monotonic() < limit:
