@@ -13,10 +13,13 @@ import numpy as np
 import torch
 
 from .bodies import BALL, BOX, DOOR, EMPTY, TEXTURE, Bodies, middle
+from .guide import grow
 from .model.finder import CELL, HEAD, TYPICAL, FinderNet, finder_input
 from .state_memory import MATERIAL_LABEL
 
 THRESHOLD = 0.4
+SURE, LIKELY = 3.0, -0.5
+"""Logits from which a pixel moves: anywhere, and where a found body is."""
 SAME_PLACE = {BALL: 0.35, BOX: 0.5, DOOR: 0.8}
 
 
@@ -159,6 +162,22 @@ def take_texture(slot: dict, rgb, depth, moves, view: View):
     return mean / 255.0, texture.astype(np.uint8)
 
 
+def moving_pixels(logits, depth, bodies: Bodies, view: View) -> np.ndarray:
+    """bool [H,W]: pixels of found bodies, and those that surely move; a pixel wider than that."""
+    out = logits > SURE
+    for i in bodies.active:
+        size = np.asarray(bodies.size[i], np.float64)
+        centre = middle(bodies.kind[i], bodies.pos[i], bodies.yaw[i], size)
+        reach = float(size[0]) if bodies.kind[i] == BALL else float(np.linalg.norm(size))
+        u, v, z = (float(x) for x in view.project(centre))
+        wide = 1.15 * reach * view.focal / max(z, 0.2) + 3
+        c0, c1 = (int(np.clip(x, 0, view.width)) for x in (u - wide, u + wide + 1))
+        r0, r1 = (int(np.clip(x, 0, view.height)) for x in (v - wide, v + wide + 1))
+        near = np.abs(depth[r0:r1, c0:c1] - z) < 1.3 * reach + 0.1
+        out[r0:r1, c0:c1] |= near & (logits[r0:r1, c0:c1] > LIKELY)
+    return grow(out, 1)
+
+
 class Finder:
     """The net with its reading. `find` is deterministic and takes some 10 ms on one core."""
 
@@ -190,7 +209,8 @@ class Finder:
         view = View(pose, w, h, fov_deg)
         cells = maps["cells"]
         heat = 1 / (1 + np.exp(-cells[HEAD["heat"]]))
-        moves = maps["mask"][0] > 0
+        logits = maps["mask"][0]
+        moves = logits > 0
         bodies, scores = Bodies.empty(), np.zeros(len(Bodies.empty()), np.float32)
         for k, row, col in peaks(heat, self.threshold):
             slot = read_slot(k + 1, row, col, cells[:, row, col], depth, view)
@@ -200,6 +220,7 @@ class Finder:
             index = int(np.nonzero(bodies.kind == EMPTY)[0][0])
             bodies = bodies.add(**slot, rgb=colour, texture=texture)
             scores[index] = heat[k, row, col]
+        moves = moving_pixels(logits, depth, bodies, view)
         material = maps["material"].argmax(0).astype(np.uint8)
         material = material.repeat(h // material.shape[0], 0).repeat(w // material.shape[1], 1)
         return Found(bodies, scores, moves, material)

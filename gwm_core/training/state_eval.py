@@ -137,10 +137,11 @@ def evaluate(weights, layouts=range(10000, 10012), windows: int = 4, ticks: int 
         world = Truth(layout, visual=False)
         world.attach(rng)
         policy = Wanderer(world, rng)
-        for _ in range(windows):
+        for number in range(windows):
+            policy.touch = number % 2 == 1
             for _ in range(int(rng.integers(5, 30))):
                 world.step(policy())
-            if rng.random() < 0.6:
+            if number % 2 == 0 and rng.random() < 0.6:
                 world.disturb()
             run = window(world, policy, model, ticks, blur)
             true, guess = np.array(run["true"]), np.array(run["guess"])
@@ -185,7 +186,8 @@ def stop_hits(run: dict) -> list[bool]:
     out = []
     for t in range(2, len(keys) - 2):
         if keys[t] and keys[t - 1] and true[t] < 0.4 and true[t - 2] > 1.2:
-            out.append(bool(guess[t : t + 3].min() < 0.5 and guess[max(t - 4, 0)] > 0.8))
+            before, around = guess[max(t - 4, 0) : t], guess[t - 2 : t + 3]
+            out.append(bool(around.min() < 0.5 and before.max() > 0.8))
     return out
 
 
