@@ -202,22 +202,30 @@ class AudioTokenizer(nn.Module):
         white = torch.cat([state.tail, white], dim=1)
         spectrum = torch.fft.rfft(white, self.fft)
         bed, levels = self._bed(one[2], state.levels, spectrum)
-        loud = one[:2, : THROW + 1].detach().amax(1) > SILENT
-        grain = None
-        if bool(loud.any()) or bool(state.bursts.detach().any()):
-            low = self._spectra()[0][:MATERIALS]
-            grain = self._filtered(spectrum[:1] * low)[[*GRAIN_ROWS]]
+        loud = (one[:2, : THROW + 1].detach() > SILENT).any(1).tolist()
+        grain = self._grain(one, state.bursts, spectrum)
         ringing, bursts, parts = state.modes, state.bursts, []
         for sub in range(2):
             span = slice(sub * self.per_sub, (sub + 1) * self.per_sub)
             part = None if grain is None else grain[:, span]
             wave, ringing, bursts = self._sub(
-                one[sub], bool(loud[sub]), ringing, bursts, part, tables
+                one[sub], loud[sub], ringing, bursts, part, tables
             )
             parts.append(wave)
         out = torch.cat(parts) + bed
         tail = white[:, -(TAPS - 1) :].clone()
         return torch.tanh(LIMIT * out) / LIMIT, Ringing(ringing, bursts, tail, levels)
+
+    def _grain(self, one: Tensor, bursts: Tensor, spectrum: Tensor) -> Tensor | None:
+        """The noise that each burst is made of [E, N]; None if there is no burst in this tick."""
+        struck = (one[:2, : THROW + 1].detach() > SILENT).any(0)
+        heard = torch.cat([struck, struck[THROW:]]) | (bursts.detach() != 0)
+        wanted = sorted({row for row, on in zip(GRAIN_ROWS, heard.tolist(), strict=True) if on})
+        if not wanted:
+            return None
+        grain = spectrum.new_zeros(MATERIALS, self.per_tick, dtype=torch.float32)
+        grain[wanted] = self._filtered(spectrum[:1] * self._spectra()[0][wanted])
+        return grain[[*GRAIN_ROWS]]
 
     def _sub(self, token: Tensor, loud: bool, ringing: Tensor, bursts: Tensor, grain, tables):
         """One sub-frame: what rang on, and what is struck in it at its offset."""

@@ -1,8 +1,4 @@
-"""Ground truth to audio tokens: events, and the levels of a waveform's bed.
-
-``encode_events`` takes what a simulator (or a state network) knows; ``listen`` estimates the same
-tokens from a waveform alone.
-"""
+"""Ground truth to audio tokens: events, and the levels of a waveform's bed."""
 
 from __future__ import annotations
 

@@ -92,8 +92,8 @@ class PatchTokenizer(nn.Module):
         out = []
         for name in PARTS:
             basis, scale = getattr(self, f"{name}_basis"), getattr(self, f"{name}_scale")
-            centred = parts[name] - getattr(self, f"{name}_average")
-            out.append((centred @ basis.T) / scale)
+            average = basis @ getattr(self, f"{name}_average")
+            out.append((parts[name] @ basis.T - average) / scale)
         return torch.cat(out, dim=1)
 
     @torch.no_grad()

@@ -1,9 +1,9 @@
 """Training of the trunk: one resumable, deterministic loop.
 
 Every step draws its batch and its noise from (seed, step) alone, so that a resumed run is the run
-that was interrupted. Each window is given twice, as history and as what is to be imagined, so
-that a tick learns from the history that it will have in a rollout; a share of the steps puts the
-network's own predictions into the history.
+that was interrupted. In a share of the steps each window is given twice, as history and as what is
+to be imagined, so that a tick learns from the history that it will have in a rollout; some of them
+put the network's own predictions into the history.
 """
 
 from __future__ import annotations
@@ -43,8 +43,10 @@ class Shards(Protocol):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """model: ``Dynamics.config``. own: share of steps whose history holds own predictions, from
-    half of the run on. decay: share of the run, at its end, over which the rate falls to 0."""
+    """model: ``Dynamics.config``. history: share of steps in which every tick is given twice (as
+    history, as imagined); the others, at half the cost, see noised ticks in their history. own:
+    share of the former whose history holds own predictions, from half of the run on. decay: share
+    of the run, at its end, over which the rate falls to 0."""
 
     model: dict[str, Any]
     batch: int = 16
@@ -58,6 +60,7 @@ class TrainConfig:
     seed: int = 0
     uncovered: float = 3.0
     moving: float = 3.0
+    history: float = 0.5
     own: float = 0.3
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     device: str = "cpu"
@@ -111,8 +114,9 @@ def train(
         batch = {k: v.to(device) for k, v in
                  shards.batch(rng, config.batch, config.ticks).items()}
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        own = step >= steps // 2 and rng.random() < config.own
-        values = _step(run, model, batch, config, generator, own, device)
+        twice, own = rng.random() < config.history, rng.random() < config.own
+        own = own and step >= steps // 2
+        values = _step(run, model, batch, config, generator, twice, own, device)
         total = sum(s.weight * values[s.name] for s in model.streams)
         if not math.isfinite(float(total.detach())):
             raise RuntimeError(f"training: the loss of step {step} is not finite: "
@@ -167,17 +171,17 @@ def _optimiser(model: Dynamics, config: TrainConfig) -> torch.optim.AdamW:
 
 def _step(
     run, model: Dynamics, batch: dict[str, Tensor], config: TrainConfig,
-    generator: torch.Generator, own: bool, device: torch.device,
+    generator: torch.Generator, twice: bool, own: bool, device: torch.device,
 ) -> dict[str, Tensor]:
     """Losses of one batch."""
     noised = draw_noise(model, batch, config.noise, generator)
     low = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
     with low:
-        if own:
+        if twice and own:
             noised = _own_history(run, model, noised, generator)
         predicted = run(
             noised.noisy, noised.sigma, noised.guides, noised.prompt, noised.first_pass,
-            noised.history,
+            noised.history if twice else None,
         )
     return losses(model, predicted, noised, batch, config.uncovered, config.moving)
 

@@ -23,6 +23,7 @@ class NoiseConfig:
     mixed into the history; guide: highest level mixed into guides. first_pass: share of ticks in
     which streams of an earlier pass do not see later ones. control_dropout, prompt_dropout:
     shares of windows without. guide_dropout: share of windows in which nothing is covered.
+    unknown: share of windows in whose history a stream is missing.
     """
 
     known: float = 0.5
@@ -34,6 +35,7 @@ class NoiseConfig:
     control_dropout: float = 0.1
     prompt_dropout: float = 0.1
     guide_dropout: float = 0.05
+    unknown: float = 0.05
 
 
 @dataclass
@@ -85,9 +87,14 @@ def draw_noise(model, batch: Tokens, config: NoiseConfig, generator: torch.Gener
         sigma[s.name], past_sigma[s.name] = level, before
         noisy[s.name] = _mix(x, normal(x.shape), level)
         past[s.name] = _mix(x, normal(x.shape), before)
-        if s.name == CONTROLS:  # unknown controls are zeros, as in a rollout
+        # what is unknown, not imagined, is zeros at level 1, as in a rollout
+        if s.name == CONTROLS:
             keep = (1.0 - level)[..., None, None]
             noisy[s.name], past[s.name] = x * keep, x * keep
+        else:
+            missing = (uniform(size, 1) < config.unknown).float().expand(size, ticks)
+            past[s.name] = past[s.name] * (1.0 - missing)[..., None, None]
+            past_sigma[s.name] = torch.maximum(before, missing)
     guides = {}
     for s in model.streams:
         if not s.guide:

@@ -65,7 +65,7 @@ def test_history_is_what_a_rollout_has(model):
 
     batch = RandomShards(net).batch(np.random.default_rng(0), 1, 6)
     quiet = NoiseConfig(context=0.0, guide=0.0, control_dropout=0.0, prompt_dropout=0.0,
-                        guide_dropout=0.0, first_pass=0.0)
+                        guide_dropout=0.0, first_pass=0.0, unknown=0.0)
     noised = draw_noise(net, batch, quiet, torch.Generator().manual_seed(0))
     with torch.inference_mode():
         out = net(noised.noisy, noised.sigma, noised.guides, noised.prompt, noised.first_pass,
