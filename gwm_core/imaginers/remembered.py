@@ -17,12 +17,22 @@ from ..imagine import Context, Imagined, Placement
 from ..noise import rng as make_rng
 from .panorama import camera_basis, view
 from .seams import View, blend, join, rim_weights, seam_cost
-from .search import Fit, Points, Searcher, ceiling_height, collect, view_points, wall_phase
+from .search import (
+    Fit,
+    Points,
+    Searcher,
+    ceiling_height,
+    collect,
+    own_theme,
+    view_points,
+    wall_phase,
+)
 
 EYE_HEIGHT = 1.55
-#: candidates after the coarse search, after the fine one
-COARSE, FINE = 28, 6
-GOOD = 0.10
+#: places that remain after the coarse cells, after a few points, after many
+COUNTS, SIDE_COUNTS = (32, 12, 6), (16, 6, 2)
+#: a seam below the first is not searched further, above the second each side gets its own place
+GOES_ON, GOOD = 0.03, 0.10
 
 
 class RememberedImaginer:
@@ -66,18 +76,19 @@ class RememberedImaginer:
         level = _turned(points, -phase)
         rim = rim_weights(mask, 0.12 * frame.width)
         ceiling = ceiling_height(level, label, mask)
-        coarse = collect(level, rgb, label, mask, rim, 3000)
-        fine = _strongest(collect(level, rgb, label, mask, rim, 9000), 600)
-        lean = self._lean(context)
-        fits = self._search.coarse(coarse, frame.z - EYE_HEIGHT, COARSE, lean)
-        fits = sorted((self._search.refine(f, fine, ceiling) for f in fits),
-                      key=lambda f: f.cost)[:FINE]
+        lean = self._lean(context, own_theme(level, label, mask))
         options = self._known(frame, context)
         known = len(options)
-        options += [_placement(f, phase, frame) for f in fits]
         trial = _Trial(frame, rgb, disparity, label, mask, rim)
         shown = [self._draw(trial.frame, p, False) for p in options]
         costs = np.array([trial.cost(s) for s in shown])
+        if not known or costs.min() > GOES_ON:
+            fits = self._fits(frame, level, rgb, label, mask, rim, ceiling, lean, COUNTS)
+            found = [_placement(f, phase, frame) for f in fits]
+            more = [self._draw(trial.frame, p, False) for p in found]
+            options, shown = options + found, shown + more
+            costs = np.append(costs, [trial.cost(s) + 2.0 * float(lean[p.index])
+                                      for p, s in zip(found, more, strict=True)])
         costs[:known] -= 0.03
         best = float(costs.min())
         near = np.flatnonzero(costs <= best + 0.2 * max(best, 0.02))
@@ -112,14 +123,11 @@ class RememberedImaginer:
             side = mask & part
             if side.mean() < 0.06:
                 return None
-            coarse = collect(level, rgb, label, side, rim, 2000)
-            fine = _strongest(collect(level, rgb, label, side, rim, 9000), 400)
-            fits = self._search.coarse(coarse, frame.z - EYE_HEIGHT, 10, lean)
-            fits = sorted((self._search.refine(f, fine, ceiling) for f in fits),
-                          key=lambda f: f.cost)[:2]
+            fits = self._fits(frame, level, rgb, label, side, rim, ceiling, lean, SIDE_COUNTS)
             places = [_placement(f, phase, frame) for f in fits]
             shown = [(p, self._draw(trial.frame, p, False)) for p in places]
-            scored = [(trial.cost(s, part), p, s) for p, s in shown + tried]
+            scored = [(trial.cost(s, part) + 2.0 * float(lean[p.index]), p, s)
+                      for p, s in shown + tried]
             scored.sort(key=lambda x: x[0])
             sides.append(scored[:3])
         best = None
@@ -131,11 +139,20 @@ class RememberedImaginer:
                     best = ([place_l, place_r], cost)
         return best
 
-    def _lean(self, context: Context):
-        if context.theme is None:
-            return None
-        themes = self.bank.places[:, 0]
-        return np.where(themes == context.theme, 0.0, 0.004).astype(np.float32)
+    def _fits(self, frame, level, rgb, label, mask, rim, ceiling, lean, counts) -> list[Fit]:
+        """Places that agree with the covered pixels of ``mask``."""
+        cells = collect(level, rgb, label, mask, rim, 3000)
+        every = collect(level, rgb, label, mask, rim, 9000)
+        return self._search.best(_strongest(every, 500), _strongest(every, 220),
+                                 frame.z - EYE_HEIGHT, ceiling, counts, lean, cells)
+
+    def _lean(self, context: Context, theme: int) -> np.ndarray:
+        """Added costs of places f32 [N]: of another theme than the room of the eye, doorways."""
+        wanted = theme if theme >= 0 else context.theme
+        lean = 0.02 * self.bank.places[:, 3].astype(np.float32)
+        if wanted is not None:
+            lean += np.where(self.bank.places[:, 0] == wanted, 0.0, 0.04)
+        return lean.astype(np.float32)
 
     def _known(self, frame, context: Context) -> list[Placement]:
         """Places laid earlier whose eye is near enough to show this view."""

@@ -32,6 +32,11 @@ _RGB, _NEAR, _THEME = 3.0, 4.0, 1.6
 _GRID = np.array([(x, y) for x in (-1.0, -0.5, 0.0, 0.5, 1.0) for y in (-1.0, -0.5, 0.0, 0.5, 1.0)])
 
 
+#: grids of eye positions: (step in metres, steps to each side), each around the last best
+ROUGH_STEPS = ((0.22, 2),)
+FINE_STEPS = ((0.09, 1), (0.035, 1), (0.014, 1))
+
+
 @dataclass(frozen=True)
 class Points:
     """Covered pixels as points relative to the eye, in the frame of the walls.
@@ -147,6 +152,17 @@ def ceiling_height(level: np.ndarray, label: np.ndarray, mask: np.ndarray) -> fl
     return float(np.median(level[..., 2][near if near.sum() >= 40 else shown]))
 
 
+def own_theme(level: np.ndarray, label: np.ndarray, mask: np.ndarray) -> int:
+    """Theme of the room that the eye stands in, by what is known nearest to it; -1 unclear."""
+    known = (mask & (label != UNKNOWN))[::2, ::2]
+    if known.sum() < 60:
+        return -1
+    away = np.linalg.norm(level[::2, ::2][known], axis=1)
+    share = np.bincount(label[::2, ::2][known] >> 3, 1.0 / np.maximum(away, 0.3) ** 2)
+    best = int(share.argmax())
+    return best if share[best] > 0.6 * share.sum() else -1
+
+
 class Searcher:
     """Coarse and fine search over one bank. Holds about 30 KB per place."""
 
@@ -244,10 +260,24 @@ class Searcher:
         best = int(share.argmax())
         return 1.0 / float(pano.planes[best, 2]) if share[best] else 0.0
 
-    def refine(self, fit: Fit, points: Points, ceiling: float = 0.0) -> Fit:
+    def best(self, points: Points, rough: Points, height: float, ceiling: float, counts,
+             lean=None, weigh=None) -> list[Fit]:
+        """The best fits, cheapest first: coarse cells, then few points, then many.
+
+        counts: how many remain after each of the three. ``weigh``: points for the cells.
+        """
+        fits = self.coarse(weigh or points, height, counts[0], lean)
+        fits = [self.refine(f, rough, ceiling, ROUGH_STEPS) for f in fits]
+        fits.sort(key=lambda f: f.cost)
+        fits = [self.refine(f, points, ceiling) for f in fits[: counts[1]]]
+        fits.sort(key=lambda f: f.cost)
+        return fits[: counts[2]]
+
+    def refine(self, fit: Fit, points: Points, ceiling: float = 0.0, steps=FINE_STEPS) -> Fit:
         """The eye's place refined to centimetres against the exact planes and labels.
 
-        ``ceiling``: height of the known ceiling above the eye (0: unknown).
+        ``ceiling``: height of the known ceiling above the eye (0: unknown). ``steps``: grid
+        steps in metres and how many to each side.
         """
         pano = self.bank.geometry(fit.index)
         lift = 1.0
@@ -255,16 +285,15 @@ class Searcher:
             own = self.ceiling(fit.index)
             if own > 0.3 and 0.78 < own / ceiling < 1.28:
                 lift = own / ceiling
-        origin = fit.origin.copy()
-        best = math.inf
-        for step, reach in ((0.22, 2), (0.09, 1), (0.035, 1), (0.014, 1)):
+        origin, best = fit.origin.copy(), math.inf
+        for step, reach in steps:
             offsets = np.array([(x, y, 0.0) for x in range(-reach, reach + 1)
                                 for y in range(-reach, reach + 1)]) * step
             shifts = origin + offsets
             costs = np.empty(len(shifts))
             agreement(pano.surface, pano.planes, pano.labels, points.xyz, points.label,
                       points.weight, shifts, fit.mirror, fit.quarter, lift, costs, STEP, TOP)
-            costs += 0.01 * np.linalg.norm(shifts[:, :2], axis=1)
+            costs += 0.01 * np.hypot(shifts[:, 0], shifts[:, 1])
             k = int(costs.argmin())
             origin, best = shifts[k], float(costs[k])
         return Fit(fit.index, fit.mirror, fit.quarter, origin, best + 0.1 * abs(lift - 1), lift)

@@ -1,6 +1,6 @@
 """Reads a single picture: how far everything is, and what it is.
 
-A small U-Net over the picture at 128x80 and the rays of its pixels. It gives log-disparity, the
+A small U-Net over the picture at 64x40 and the rays of its pixels. It gives log-disparity, the
 part of a room that each pixel belongs to, and the room theme it looks like (both may be unknown).
 """
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 #: the size the network works at
-WIDTH, HEIGHT = 128, 80
+WIDTH, HEIGHT = 64, 40
 #: rgb, ray elevation and azimuth, given log-disparity, whether it is given
 INPUTS = 7
 PARTS = 8
@@ -32,8 +32,8 @@ class _Stage(nn.Module):
 
 
 class PictureReader(nn.Module):
-    """forward(x f32 [B, 7, 80, 128]) -> (log-disparity [B, 80, 128], parts [B, 9, 80, 128]
-    logits, themes [B, 15, 80, 128] logits, tilt [B]); the last class of parts and themes is
+    """forward(x f32 [B, 7, 40, 64]) -> (log-disparity [B, 40, 64], parts [B, 9, 40, 64]
+    logits, themes [B, 15, 40, 64] logits, tilt [B]); the last class of parts and themes is
     "none". tilt: by how many radians the camera looks higher than the given rays say.
 
     Colours are 0..1, elevation and azimuth of rays in radians.
@@ -43,10 +43,8 @@ class PictureReader(nn.Module):
         super().__init__()
         self.config = {"widths": list(widths)}
         inputs = [INPUTS, *widths[:-1]]
-        strides = [1, 2, 2, 2, 2]
-        # Full size is only entered by a strided convolution: most of the cost lies there.
-        strides[0] = 2
-        strides[-1] = 1
+        # Most of the cost lies at full size: it is entered by a strided convolution.
+        strides = [2, 2, 2, 2, 1]
         self.down = nn.ModuleList(
             _Stage(i, o, s, operations) for i, o, s in zip(inputs, widths, strides, strict=True)
         )
@@ -56,9 +54,8 @@ class PictureReader(nn.Module):
             _Stage(widths[k] + widths[k - 1], widths[k - 1], 1, operations)
             for k in range(len(widths) - 1, 0, -1)
         )
-        self.fine = _Stage(widths[0] + INPUTS, 8, 1, operations)
-        self.out = operations.Conv2d(8, 1 + PARTS + 1, 3, padding=1)
-        self.theme = operations.Conv2d(widths[0], THEMES + 1, 1)
+        self.fine = operations.Conv2d(widths[0] + INPUTS, 16, 3, padding=1)
+        self.out = operations.Conv2d(16, 1 + PARTS + 1 + THEMES + 1, 1)
 
     def forward(self, x):
         resize = nn.functional.interpolate
@@ -73,7 +70,7 @@ class PictureReader(nn.Module):
         for k, stage in enumerate(self.up):
             skip = kept[len(kept) - 2 - k]
             y = stage(torch.cat([resize(y, size=skip.shape[2:], mode="nearest"), skip], 1))
-        themes = resize(self.theme(y), size=x.shape[2:], mode="nearest")
-        y = self.fine(torch.cat([resize(y, size=x.shape[2:], mode="bilinear"), x], 1))
-        out = self.out(y)
-        return out[:, 0], out[:, 1:], themes, tilt
+        y = torch.cat([resize(y, size=x.shape[2:], mode="bilinear"), x], 1)
+        y = nn.functional.silu(self.fine(y))
+        out, parts, themes = self.out(y).split([1, PARTS + 1, THEMES + 1], dim=1)
+        return out[:, 0], parts, themes, tilt

@@ -97,7 +97,7 @@ def sample(data: dict, rng, count: int):
         kept.astype(np.float32), s, d_s, t, d_t, extra, wanted.astype(np.float32))]
 
 
-def train(out, seed: int = 0, minutes: float = 2.5, steps: int = 9000, plans: int = 40,
+def train(out, seed: int = 0, minutes: float = 15.0, steps: int = 3500, plans: int = 40,
           log=print) -> dict:
     """Collects, trains and writes ``out`` (safetensors, fp16); returns figures (PSNR in dB)."""
     torch.manual_seed(seed)

@@ -248,7 +248,7 @@ def batch(composer: Composer, size: int, simulator: float = 0.15):
     return ids, tags, values
 
 
-def train(out, seed: int = 0, minutes: float = 2.5, steps: int = 2500, log=print) -> dict:
+def train(out, seed: int = 0, minutes: float = 15.0, steps: int = 900, log=print) -> dict:
     """Trains and writes ``out`` (safetensors, fp16 tensors); returns figures.
 
     Stops at ``steps`` or after ``minutes``, whichever comes first; the same seed and number of
