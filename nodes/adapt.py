@@ -67,7 +67,7 @@ def depth_to_array(depth, name: str = "depth") -> np.ndarray:
 
 def frames_to_image(frames: np.ndarray) -> torch.Tensor:
     """uint8 ``[T, H, W, 3]`` to an IMAGE, float 0..1."""
-    tensor = torch.from_numpy(np.ascontiguousarray(frames)).to(torch.float32) / 255.0
+    tensor = torch.from_numpy(np.divide(frames, np.float32(255), dtype=np.float32))
     return tensor.to(comfy.model_management.intermediate_device())
 
 
@@ -77,7 +77,7 @@ def depth_to_image(depth: np.ndarray, kind: str) -> torch.Tensor:
     "near_white" and "near_black" are disparity, stretched over the range of the whole clip (one
     range for all its frames: no flicker); "metres" keeps the plain numbers.
     """
-    metres = torch.from_numpy(np.ascontiguousarray(depth, np.float32))
+    metres = torch.from_numpy(np.array(depth, np.float32))
     if kind == "metres":
         grey = metres
     else:
