@@ -58,7 +58,7 @@ def inverse_set(folder: Path) -> tuple[list, list]:
     return rows, seeds
 
 
-def train_inverse(folder: Path, steps: int = 1200, batch: int = 48, seed: int = 0,
+def train_inverse(folder: Path, steps: int = 700, batch: int = 32, seed: int = 0,
                   report=print) -> dict:
     """Train and store the inverse-dynamics judge; returns its scores on held-back layouts."""
     torch.manual_seed(seed)
@@ -165,7 +165,7 @@ def thing_maps(episode: dict, t: int) -> tuple[np.ndarray, bool]:
     return heat.astype(np.float16), bool(box)
 
 
-def train_scene(folder: Path, steps: int = 1500, batch: int = 32, seed: int = 0,
+def train_scene(folder: Path, steps: int = 800, batch: int = 24, seed: int = 0,
                 report=print) -> dict:
     """Train and store the scene judge; returns its scores on held-back layouts."""
     torch.manual_seed(seed)

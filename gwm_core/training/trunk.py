@@ -20,7 +20,7 @@ from . import guides
 from .dynamics import TrainConfig
 from .dynamics import train as train_dynamics
 
-WIDTH, DEPTH, HEADS, WINDOW = 256, 6, 4, 16
+WIDTH, DEPTH, HEADS, WINDOW = 192, 4, 4, 16
 
 
 def streams(tokenizer: PatchTokenizer) -> list[StreamConfig]:

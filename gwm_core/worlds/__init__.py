@@ -29,5 +29,4 @@ def load(name_or_path: str | os.PathLike[str] = "gwm-rooms", device: Any = None,
     from .loading import parts_of
 
     parts = parts_of(checkpoint, device, operations)
-    metadata = {**checkpoint.metadata, "licence": checkpoint.metadata["licence"]}
-    return RoomsModel(checkpoint.name, metadata, parts.dynamics, parts)
+    return RoomsModel(checkpoint.name, checkpoint.metadata, parts.dynamics, parts)

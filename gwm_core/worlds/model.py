@@ -12,7 +12,7 @@ from ..clip import Clip
 from ..controls import Controls
 from ..errors import WorldError
 from ..noise import check_seed
-from ..pictures import first_picture, fit_picture
+from ..pictures import first_picture
 from ..store import ClipStore, Progress, StateStore
 from ..world import Observation, World, check_prompt
 from .events import apply_event
@@ -82,19 +82,10 @@ class RoomsModel:
         """The artist's picture at the view's size, its depth in metres, and how far it looks up."""
         if kind not in DEPTH_KINDS:
             raise WorldError(f"depth kind {kind!r}: accepted are {', '.join(DEPTH_KINDS)}")
-        view, reader = self.embodiment.views[0], self.parts.depth
-        if depth is None:
-            picture = fit_picture(image, view.width, view.height)
-            guess = reader.estimate(picture, view.fov_deg)
-            return picture, np.asarray(guess.depth, np.float32), float(guess.pitch)
-        if kind == "near_black":
-            depth = np.asarray(depth, np.float32)
-            depth = depth.max() - depth
-        pitch = reader.tilt(fit_picture(image, view.width, view.height), view.fov_deg)
-        first = first_picture(image, reader, view.width, view.height, depth=depth,
-                              depth_kind="metric" if kind == "metres" else "relative",
-                              fov_deg=view.fov_deg, pitch=pitch)
-        return first.rgb, np.asarray(first.depth, np.float32), float(pitch)
+        view = self.embodiment.views[0]
+        first = first_picture(image, self.parts.depth, view.width, view.height, depth=depth,
+                              depth_kind=kind, fov_deg=view.fov_deg)
+        return first.rgb, np.asarray(first.depth, np.float32), float(first.pitch)
 
     def step(self, world: World, controls: Controls | str, progress: Progress | None = None,
              clips: ClipStore | None = None) -> tuple[World, Clip]:

@@ -15,7 +15,7 @@ class InverseJudge(nn.Module):
     """Four frames [N, 12, 80, 128] (ends of ticks t-2 and t-1, both frames of t) -> logits of
     the seven keys of tick t [N, 7] and the look of tick t [N, 2] in units of 10 degrees."""
 
-    def __init__(self, width: int = 32):
+    def __init__(self, width: int = 24):
         super().__init__()
         self.net = nn.Sequential(
             Down(12, width), Down(width, 2 * width), Down(2 * width, 3 * width),

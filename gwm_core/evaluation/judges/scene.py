@@ -22,7 +22,7 @@ class SceneJudge(nn.Module):
     ball: logits [N, 40, 64] of a ball's centre; boxes: logit [N] of a pushable box in view.
     """
 
-    def __init__(self, themes: int, width: int = 32):
+    def __init__(self, themes: int, width: int = 24):
         super().__init__()
         self.themes = themes
         self.d1 = Down(3, width)

@@ -103,53 +103,77 @@ def thrown(count: int, seed: int) -> list[tuple[Case, int, np.ndarray, int]]:
 
 def pushed(count: int, seed: int) -> list[tuple[Case, int, np.ndarray, int]]:
     """A ball lies ahead in the first picture; the walker walks into it."""
-    out, i = [], 0
-    order = layouts(60, seed, "push")
-    while len(out) < count and i < 4 * len(order):
+    out: list[tuple[Case, int, np.ndarray, int]] = []
+    for i, layout in enumerate(layouts(60, seed, "push")):
+        if len(out) >= count:
+            break
         generator = rng(seed, "push", i)
-        sim = Rooms(order[i % len(order)])
-        i += 1
-        balls = [k for k, s in enumerate(sim.slots) if s.kind == 1 and not s.pool]
-        if balls:
-            k = balls[int(generator.integers(len(balls)))]
-            ball = np.asarray(sim.slots[k].position[:2])
-            grid = Map(sim.layout, sim.model.solid, 0.4)
-            angle = float(generator.uniform(-math.pi, math.pi))
-            x, y = ball - 1.5 * np.array([math.cos(angle), math.sin(angle)])
-            if grid.is_free(x, y) and grid.is_free(*(ball + 0.5 * (ball - np.array((x, y))))):
-                sim.reset(0, (float(x), float(y), angle))
-                rows = hold(14, W)
-                rows[:6, 8] = -2.0
-                case = record(sim, rows)
-                moved = np.linalg.norm(case.bodies[-1]["pos"][k][:2] - ball) > 0.3
-                seen = (case.body_map[0] == k + 1).sum() > 10
-                if moved and seen:
-                    still = np.asarray(case.bodies[0].pos[k])
-                    out.append((case, k, still, 5))
+        plan = Rooms(layout, visual=False)
+        found = _towards_ball(plan, generator)
+        if found is None:
+            continue
+        k, start, still = found
+        rows = hold(14, W)
+        rows[:6, 8] = -2.0
+        plan.reset(0, start)
+        for row in rows:
+            plan.step(row)
+        if np.linalg.norm(plan.bodies().pos[k][:2] - still[:2]) < 0.3:
+            continue
+        sim = Rooms(layout)
+        sim.reset(0, start)
+        case = record(sim, rows)
+        if (case.body_map[0] == k + 1).sum() > 10:
+            out.append((case, k, still, 5))
         sim.close()
     return out
 
 
-def bumps(count: int, seed: int, ticks: int = 16) -> tuple[list[Case], list[str]]:
-    """Straight walks, begun at rest and level, towards whatever is ahead within 4 m, or through
-    an open door; returns the cases and what each walked into ("fixed", "door", "free")."""
+def _towards_ball(plan: Rooms, generator: np.random.Generator):
+    """(slot, start (x, y, yaw), place [3] of the ball): 1.5 m before a ball, with room behind it;
+    None where a plan has no such ball."""
+    bodies = plan.bodies()
+    balls = bodies.of(1)
+    grid = Map(plan.layout, plan.model.solid, 0.35)
+    for _ in range(24 if len(balls) else 0):
+        k = int(balls[int(generator.integers(len(balls)))])
+        ball = np.array(bodies.pos[k])
+        angle = float(generator.uniform(-math.pi, math.pi))
+        way = np.array([math.cos(angle), math.sin(angle)])
+        start, beyond = ball[:2] - 1.5 * way, ball[:2] + 0.6 * way
+        if grid.is_free(*start) and grid.is_free(*beyond) and grid.is_free(*(ball[:2] - 0.8 * way)):
+            return k, (float(start[0]), float(start[1]), angle), ball
+    return None
+
+
+def bumps(count: int, seed: int, ticks: int = 18) -> tuple[list[Case], list[str]]:
+    """Straight walks, begun at rest and level, into what the first picture shows .8 to 2.4 m
+    ahead, and every fourth one through free space or an open door; with what each met ("fixed",
+    "latched", "free")."""
     cases, kinds, i = [], [], 0
     order = layouts(60, seed, "bump")
-    while len(cases) < count and i < 40 * count:
+    while len(cases) < count and i < 60 * count:
         generator = rng(seed, "bump", i)
-        sim = Rooms(order[i % len(order)], visual=True)
+        layout = order[i % len(order)]
         i += 1
-        x, y, yaw = free_place(sim, generator)
+        plan = Rooms(layout, visual=False)
+        x, y, yaw = free_place(plan, generator)
+        plan.reset(0, (x, y, yaw))
+        across = [yaw - 0.12, yaw, yaw + 0.12]
+        reach = plan.static_rays(plan.foot, np.array([0.3, 0.9, 1.4]), np.array(across))
+        free = len(cases) % 4 == 3
+        fits = reach.min() > 3.6 if free else 0.8 < reach[1].min() < 2.4
+        if not fits:
+            continue
+        controls = hold(ticks, W)
+        if any(e[2] == 0 and e[5] >= 0 for row in controls for e in plan.step(row).events):
+            continue  # it ran into something that moves
+        sim = Rooms(layout)
         sim.reset(0, (x, y, yaw))
-        reach = float(sim.static_rays(sim.foot, np.array([0.3, 0.9, 1.4]), np.array([yaw])).min())
-        wants_free = len(cases) % 4 == 3
-        if (reach > 3.9) == wants_free and reach > 0.8:
-            controls = np.concatenate([hold(ticks, W)])
-            case = record(sim, controls, pictures=False)
-            touched = any(e[2] == 0 and e[5] >= 0 for e in case.events)
-            if not touched:
-                cases.append(case)
-                kinds.append("free" if wants_free else "fixed")
+        case = record(sim, controls, pictures=False)
+        middle = case.label[0][:, case.label.shape[2] // 2]
+        kinds.append("free" if free else "latched" if (middle % 8 == 4).mean() > 0.3 else "fixed")
+        cases.append(case)
         sim.close()
     return cases, kinds
 
