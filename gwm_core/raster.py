@@ -60,7 +60,8 @@ def _wins(key, score, row, x, zmin, zsel, best):
 @kernel
 def _triangles(vert, tri, hom, first, f0, f1, size2, source, eye, k, stretch, coarse,
                width, row0, row1, zmin, zsel, best, owner, su, sv, sz):
-    """Draw the triangles f0..f1 of one tile; hom holds its vertices in pixel coordinates.
+    """Draw the triangles f0..f1 of one tile; hom [V,5] holds its vertices as column*z,
+    row*z, z, column, row.
 
     size2: (target focal / source focal)^2. source: the source camera's eye.
     """
@@ -69,26 +70,25 @@ def _triangles(vert, tri, hom, first, f0, f1, size2, source, eye, k, stretch, co
         z0, z1, z2 = hom[a, 2], hom[b, 2], hom[c, 2]
         if z0 < 0.05 and z1 < 0.05 and z2 < 0.05:
             continue
-        x0, y0, x1, y1, x2, y2 = (
-            hom[a, 0], hom[a, 1], hom[b, 0], hom[b, 1], hom[c, 0], hom[c, 1])
-        lowx, highx, lowy, highy = 1e30, -1e30, 1e30, -1e30
         whole = z0 >= 0.05 and z1 >= 0.05 and z2 >= 0.05
-        for e in range(3):
-            if e == 0:
-                px, py, pz, qx, qy, qz = x0, y0, z0, x1, y1, z1
-            elif e == 1:
-                px, py, pz, qx, qy, qz = x1, y1, z1, x2, y2, z2
-            else:
-                px, py, pz, qx, qy, qz = x2, y2, z2, x0, y0, z0
-            if pz >= 0.05:
-                gx, gy = px / pz, py / pz
-                lowx, highx = min(lowx, gx), max(highx, gx)
-                lowy, highy = min(lowy, gy), max(highy, gy)
-            if (pz >= 0.05) != (qz >= 0.05):
-                s = (0.05 - pz) / (qz - pz)
-                gx, gy = (px + (qx - px) * s) / 0.05, (py + (qy - py) * s) / 0.05
-                lowx, highx = min(lowx, gx), max(highx, gx)
-                lowy, highy = min(lowy, gy), max(highy, gy)
+        if whole:
+            lowx = min(hom[a, 3], hom[b, 3], hom[c, 3])
+            highx = max(hom[a, 3], hom[b, 3], hom[c, 3])
+            lowy = min(hom[a, 4], hom[b, 4], hom[c, 4])
+            highy = max(hom[a, 4], hom[b, 4], hom[c, 4])
+        else:  # the part in front of the near plane
+            lowx, highx, lowy, highy = 1e30, -1e30, 1e30, -1e30
+            for e in range(3):
+                p, q = int(tri[f, e]), int(tri[f, (e + 1) % 3])
+                if hom[p, 2] >= 0.05:
+                    lowx, highx = min(lowx, hom[p, 3]), max(highx, hom[p, 3])
+                    lowy, highy = min(lowy, hom[p, 4]), max(highy, hom[p, 4])
+                if (hom[p, 2] >= 0.05) != (hom[q, 2] >= 0.05):
+                    s = (0.05 - hom[p, 2]) / (hom[q, 2] - hom[p, 2])
+                    gx = (hom[p, 0] + (hom[q, 0] - hom[p, 0]) * s) / 0.05
+                    gy = (hom[p, 1] + (hom[q, 1] - hom[p, 1]) * s) / 0.05
+                    lowx, highx = min(lowx, gx), max(highx, gx)
+                    lowy, highy = min(lowy, gy), max(highy, gy)
         n = float(tri[f, 3])
         slack = 0.08 / n
         pad = min(slack * max(highx - lowx, highy - lowy) + 1e-3, 16.0)
@@ -98,6 +98,8 @@ def _triangles(vert, tri, hom, first, f0, f1, size2, source, eye, k, stretch, co
         yb = min(row1 - 1, int(math.floor(min(highy + pad, row1 + 2.0))))
         if xa > xb or ya > yb:
             continue
+        x0, y0, x1, y1, x2, y2 = (
+            hom[a, 0], hom[a, 1], hom[b, 0], hom[b, 1], hom[c, 0], hom[c, 1])
         # edge functions: rows of the inverse of the matrix of homogeneous vertices
         a0, b0, c0 = y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2
         a1, b1, c1 = y2 * z0 - z2 * y0, z2 * x0 - x2 * z0, x2 * y0 - y2 * x0
@@ -164,7 +166,7 @@ def _points(vert, point, normal, hom, first, p0, p1, ratio, source, eye, k, coar
         if z < 0.05:
             continue
         i = first + v
-        px, py = hom[v, 0] / z, hom[v, 1] / z
+        px, py = hom[v, 3], hom[v, 4]
         size = vert[i, 5] / z * ratio
         half = min(0.51 * size, 16.0)
         if px + half < 0 or px - half > width or py + half < row0 or py - half > row1:
@@ -206,7 +208,7 @@ def _visible(table, sources, m, eye, focal, stretch, coarse, row0, row1,
     best[row0:row1] = 3e38
     owner[row0:row1] = -1
     f4, u2, i4 = np.float32(0), np.uint16(0), np.int32(0)
-    hom = np.empty((17 * 17, 3))
+    hom = np.empty((17 * 17, 5))
     for k in range(table.shape[0]):
         row = table[k]
         tiles, nv, nt, npt = row[6], row[7], row[8], row[9]
@@ -224,9 +226,13 @@ def _visible(table, sources, m, eye, focal, stretch, coarse, row0, row1,
                 continue
             for v in range(first, end):
                 x, y, z = float(vert[v, 0]), float(vert[v, 1]), float(vert[v, 2])
-                hom[v - first, 0] = m[0] * x + m[1] * y + m[2] * z + m[3]
-                hom[v - first, 1] = m[4] * x + m[5] * y + m[6] * z + m[7]
-                hom[v - first, 2] = m[8] * x + m[9] * y + m[10] * z + m[11]
+                hx = m[0] * x + m[1] * y + m[2] * z + m[3]
+                hy = m[4] * x + m[5] * y + m[6] * z + m[7]
+                hz = m[8] * x + m[9] * y + m[10] * z + m[11]
+                near = 1.0 / max(hz, 1e-9)
+                i = v - first
+                hom[i, 0], hom[i, 1], hom[i, 2] = hx, hy, hz
+                hom[i, 3], hom[i, 4] = hx * near, hy * near
             _triangles(vert, tri, hom, first, start[t, 1], start[t + 1, 1], ratio * ratio, source,
                        eye, k, stretch, coarse, width, row0, row1, zmin, zsel, best, owner, su,
                        sv, sz)
@@ -235,11 +241,11 @@ def _visible(table, sources, m, eye, focal, stretch, coarse, row0, row1,
 
 
 @kernel
-def _fetch(rgb, u, v, sure, out):
-    """The colour of a picture [H,W,3] at column u, row v into out [3]."""
-    h, w = rgb.shape[0], rgb.shape[1]
+def _fetch(rgb, u, v, sure, line, out, y, x):
+    """The colour of a picture [H,W*3] at column u, row v into out[y, x]; line float32 [12]."""
+    h, w = sure.shape
     j, i = int(math.floor(u)), int(math.floor(v))
-    fx, fy = u - j, v - i
+    fx, fy = np.float32(u - j), np.float32(v - i)
     inside = 0 <= i < h and 0 <= j < w
     level = sure[i, j] if inside else 0
     exact = (fx < 0.004 or fx > 0.996) and (fy < 0.004 or fy > 0.996)
@@ -247,72 +253,69 @@ def _fetch(rgb, u, v, sure, out):
         j = min(max(int(math.floor(u + 0.5)), 0), w - 1)
         i = min(max(int(math.floor(v + 0.5)), 0), h - 1)
         for c in range(3):
-            out[c] = rgb[i, j, c]
+            out[y, x, c] = rgb[i, 3 * j + c]
         return
     if level == 1:
         for c in range(3):
-            top = rgb[i, j, c] + (float(rgb[i, j + 1, c]) - rgb[i, j, c]) * fx
-            low = rgb[i + 1, j, c] + (float(rgb[i + 1, j + 1, c]) - rgb[i + 1, j, c]) * fx
-            out[c] = int(top + (low - top) * fy + 0.5)
+            k = 3 * j + c
+            top = rgb[i, k] + (float(rgb[i, k + 3]) - rgb[i, k]) * fx
+            low = rgb[i + 1, k] + (float(rgb[i + 1, k + 3]) - rgb[i + 1, k]) * fx
+            out[y, x, c] = int(top + (low - top) * fy + 0.5)
         return
-    # Catmull-Rom weights
-    x0 = fx * (-0.5 + fx * (1.0 - 0.5 * fx))
-    x1 = 1.0 + fx * fx * (1.5 * fx - 2.5)
-    x2 = fx * (0.5 + fx * (2.0 - 1.5 * fx))
-    x3 = fx * fx * (0.5 * fx - 0.5)
-    y0 = fy * (-0.5 + fy * (1.0 - 0.5 * fy))
-    y1 = 1.0 + fy * fy * (1.5 * fy - 2.5)
-    y2 = fy * (0.5 + fy * (2.0 - 1.5 * fy))
-    y3 = fy * fy * (0.5 * fy - 0.5)
+    # Catmull-Rom: first down the four columns, all twelve values at once, then across
+    one, half, two = np.float32(1.0), np.float32(0.5), np.float32(2.0)
+    much = np.float32(2.5)
+    w0 = fy * (fy * (one - half * fy) - half)
+    w1 = one + fy * fy * (np.float32(1.5) * fy - much)
+    w2 = fy * (half + fy * (two - np.float32(1.5) * fy))
+    w3 = fy * fy * (half * fy - half)
+    k = 3 * j - 3
+    for t in range(12):
+        line[t] = (w0 * np.float32(rgb[i - 1, k + t]) + w1 * np.float32(rgb[i, k + t])
+                   + w2 * np.float32(rgb[i + 1, k + t]) + w3 * np.float32(rgb[i + 2, k + t]))
+    w0 = fx * (fx * (one - half * fx) - half)
+    w1 = one + fx * fx * (np.float32(1.5) * fx - much)
+    w2 = fx * (half + fx * (two - np.float32(1.5) * fx))
+    w3 = fx * fx * (half * fx - half)
     for c in range(3):
-        value = 0.5
-        for a in range(4):
-            r = i - 1 + a
-            line = (x0 * rgb[r, j - 1, c] + x1 * rgb[r, j, c] + x2 * rgb[r, j + 1, c]
-                    + x3 * rgb[r, j + 2, c])
-            if a == 0:
-                value += y0 * line
-            elif a == 1:
-                value += y1 * line
-            elif a == 2:
-                value += y2 * line
-            else:
-                value += y3 * line
-        out[c] = int(min(max(value, 0.0), 255.0))
+        value = half + w0 * line[c] + w1 * line[c + 3] + w2 * line[c + 6] + w3 * line[c + 9]
+        out[y, x, c] = int(min(max(value, np.float32(0.0)), np.float32(255.0)))
 
 
 @kernel
 def _colours(table, row0, row1, zsel, best, owner, su, sv, sz,
              rgb, depth, covered, source_depth, label, index, scale):
-    """Second pass: fetch the original pixels. Pixels seen from behind count as not covered."""
+    """Second pass: fetch the original pixels. Pixels seen from behind count as not covered
+    and stay as they are."""
     u1 = np.uint8(0)
+    line = np.empty(12, np.float32)
+    if len(table) == 0:
+        return
+    held, h, w = 0, table[0, 13], table[0, 14]
+    picture = carray(pointer(table[0, 10], u1), (h, 3 * w))
+    labels = carray(pointer(table[0, 11], u1), (h, w))
+    sure = carray(pointer(table[0, 12], u1), (h, w))
     for y in range(row0, row1):
         for x in range(zsel.shape[1]):
             k = owner[y, x]
             seen = k >= 0 and best[y, x] < 1e8
-            covered[y, x] = seen
             if not seen:
-                for c in range(3):
-                    rgb[y, x, c] = 0
-                depth[y, x] = 0.0
-                source_depth[y, x] = 0.0
-                label[y, x] = 255
-                index[y, x] = -1
-                scale[y, x] = 0.0
                 continue
-            row = table[k]
-            h, w = row[13], row[14]
-            picture = carray(pointer(row[10], u1), (h, w, 3))
-            labels = carray(pointer(row[11], u1), (h, w))
-            sure = carray(pointer(row[12], u1), (h, w))
+            covered[y, x] = True
+            if k != held:
+                held = k
+                h, w = table[k, 13], table[k, 14]
+                picture = carray(pointer(table[k, 10], u1), (h, 3 * w))
+                labels = carray(pointer(table[k, 11], u1), (h, w))
+                sure = carray(pointer(table[k, 12], u1), (h, w))
             u, v = float(su[y, x]), float(sv[y, x])
-            _fetch(picture, u, v, sure, rgb[y, x])
+            _fetch(picture, u, v, sure, line, rgb, y, x)
             j = min(max(int(math.floor(u + 0.5)), 0), w - 1)
             i = min(max(int(math.floor(v + 0.5)), 0), h - 1)
             depth[y, x] = zsel[y, x]
             source_depth[y, x] = sz[y, x]
             label[y, x] = labels[i, j]
-            index[y, x] = row[15]
+            index[y, x] = table[k, 15]
             scale[y, x] = math.sqrt(best[y, x])
 
 
@@ -359,11 +362,11 @@ def draw_surfaces(table, sources, pose, focal, width, height, *, stretch=12.0, c
     shape = (height, width)
     zmin, zsel, best, su, sv, sz = (np.empty(shape, np.float32) for _ in range(6))
     owner = np.empty(shape, np.int16)
-    rgb = np.empty((*shape, 3), np.uint8)
-    depth, source_depth, scale = (np.empty(shape, np.float32) for _ in range(3))
-    covered = np.empty(shape, np.bool_)
-    label = np.empty(shape, np.uint8)
-    index = np.empty(shape, np.int16)
+    rgb = np.zeros((*shape, 3), np.uint8)
+    depth, source_depth, scale = (np.zeros(shape, np.float32) for _ in range(3))
+    covered = np.zeros(shape, np.bool_)
+    label = np.full(shape, 255, np.uint8)
+    index = np.full(shape, -1, np.int16)
     m = projection(pose, focal, width / 2, height / 2)
     eye = np.array([float(v) for v in pose[:3]])
     table = np.ascontiguousarray(table, np.int64).reshape(-1, TABLE)

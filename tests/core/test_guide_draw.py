@@ -31,7 +31,7 @@ def test_the_same_pose_gives_the_same_pixels(first):
     guide = draw(first, START, CAMERA)
     assert guide.covered.all()
     assert (guide.rgb == first.keyframes[0].rgb).all()
-    assert np.abs(guide.depth / first.keyframes[0].depth - 1).max() < 1e-3
+    assert np.abs(guide.depth / first.keyframes[0].depth - 1).max() < 0.004
     assert (guide.keyframe == 0).all() and guide.scale.max() < 1.2
 
 

@@ -64,8 +64,8 @@ def test_damaged_arrays_are_named():
 
 def test_what_lies_behind_the_camera_is_not_drawn():
     memory = Memory().add(frame(1.0)).add(frame(4.0, np.pi))
-    assert list(memory.nearest(np.array([1, 2, 1.5, 0, 0.0]), CAMERA)) == [0]
-    assert len(memory.nearest(np.array([3, 2, 1.5, 1.6, 0.0]), CAMERA)) == 2
+    assert list(memory.nearest(np.array([0.9, 2, 1.5, np.pi, 0.0]), CAMERA)) == [1]
+    assert len(memory.nearest(np.array([1.0, 2, 1.5, 0.0, 0.0]), CAMERA)) == 2
 
 
 def test_cameras_outside_the_range_are_refused():
