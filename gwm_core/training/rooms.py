@@ -135,7 +135,8 @@ def pack(weights: Path, path: Path) -> str:
                                                if k not in ("format", "version", "fingerprint")})
     return save_checkpoint(path, tensors, {
         "name": NAME, "kind": "rooms", "embodiment": rooms_embodiment(), "config": config,
-        "licence": LICENCE, "bank": mark, "imaginer": "remembered places (a bank of simulated rooms)"})
+        "licence": LICENCE, "bank": mark,
+        "imaginer": "remembered places (a bank of simulated rooms)"})
 
 
 def tables() -> dict[str, np.ndarray]:
@@ -164,8 +165,8 @@ def fog_tables(episodes: Path, count: int = 12) -> dict[str, np.ndarray]:
     """Density per metre [18] and colour [18, 3] (0..255) of exponential fog, fitted to pairs of
     the same pictures with and without it (least squares of the colour, search of the density)."""
     from ..worlds.light import ray_lengths
-    from .record import load_episode, relight_episode
     from .record import episodes as paths
+    from .record import load_episode, relight_episode
 
     chosen = [p for p in paths(episodes) if load_episode(p, ())["condition"]["index"] == 0][:count]
     density, colour = np.zeros(18, np.float32), np.zeros((18, 3), np.float32)
