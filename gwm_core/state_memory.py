@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
+from .compiled import kernel
+from .physics import PLAYER_HEIGHTS
 from .rays import FAR
 from .state_observe import LEVEL_REACH, RAY_REACH
 
@@ -12,6 +16,86 @@ MATERIAL_LABEL = 240
 plaster 245."""
 PLASTER = 5
 AT = 0.25
+
+
+LOWEST, HIGHEST, VOXEL = 0.12, 1.68, 0.03
+BESIDE, BEFORE = 0.025, 0.08
+"""A seen point counts for a level ray that it lies beside (m), when it is this much nearer (m)
+than the surfaces the ray meets: tops of things too low for the rays at their heights."""
+_POINTS: WeakKeyDictionary = WeakKeyDictionary()
+
+
+def seen_points(frame) -> np.ndarray:
+    """World points float32 [M,3] of a keyframe's kept pixels that could stop a walker.
+
+    Between ankle and head (heights above z = 0), one per 3 cm cell, none beside a jump in depth.
+    """
+    if frame in _POINTS:
+        return _POINTS[frame]
+    h, w = frame.depth.shape
+    depth = frame.depth
+    keep = frame.keep.copy()
+    for axis in (0, 1):
+        for step in (1, -1):
+            other = np.roll(depth, step, axis)
+            keep &= np.abs(other - depth) < 0.06 * depth
+    rows, cols = np.nonzero(keep)
+    z = depth[rows, cols].astype(np.float64)
+    c = frame.camera
+    cam = np.stack([(cols + 0.5 - c.cx) / c.focal * z, (rows + 0.5 - c.cy) / c.focal * z, z], 1)
+    from .raster import axes
+
+    right, down, forward, eye = axes(frame.pose)
+    points = cam @ np.stack([right, down, forward]) + eye
+    points = points[(points[:, 2] > LOWEST) & (points[:, 2] < HIGHEST)]
+    if len(points):
+        cell = np.floor(points / VOXEL).astype(np.int64)
+        key = (cell[:, 0] * 8191 + cell[:, 1]) * 8191 + cell[:, 2]
+        points = points[np.unique(key, return_index=True)[1]]
+    out = np.ascontiguousarray(points, np.float32)
+    _POINTS[frame] = out
+    return out
+
+
+@kernel
+def _nearest(points, place, first, bands, far, beside, out):
+    """Lower out [A,H] to the distance of the nearest point beside each azimuth, by height."""
+    count = out.shape[0]
+    width = 2 * np.pi / count
+    for i in range(points.shape[0]):
+        x, y = points[i, 0] - place[0], points[i, 1] - place[1]
+        d2 = x * x + y * y
+        if d2 >= far * far:
+            continue
+        z = points[i, 2] - place[2]
+        band = -1
+        for b in range(len(bands) - 1):
+            if bands[b] <= z < bands[b + 1]:
+                band = b
+        if band < 0:
+            continue
+        turn = (np.arctan2(y, x) - first) / width
+        near = np.floor(turn + 0.5)
+        d = np.sqrt(d2)
+        if abs((turn - near) * width) * d > beside:
+            continue
+        k = int(near) % count
+        if d < out[k, band]:
+            out[k, band] = d
+
+
+def point_profile(memory, place, heights, azimuths, far: float) -> np.ndarray:
+    """Distances float64 [A,H] to seen points, `far` where none; azimuths evenly spaced [A]."""
+    heights = np.asarray(heights, np.float64)
+    middle = (heights[1:] + heights[:-1]) / 2
+    bands = np.concatenate([[LOWEST], middle, [HIGHEST]])
+    out = np.full((len(azimuths), len(heights)), far)
+    place = np.asarray(place, np.float64)
+    low, high = memory.boxes[:, :3], memory.boxes[:, 3:]
+    for k in np.nonzero(((low <= place + far) & (high >= place - far))[:, :2].all(1))[0]:
+        _nearest(seen_points(memory.keyframes[k]), place, float(azimuths[0]), bands, far, BESIDE,
+                 out)
+    return out
 
 
 class MemorySurroundings:
@@ -26,7 +110,10 @@ class MemorySurroundings:
         from .clearance import clearance
 
         dist, _ = clearance(self.memory, place, np.asarray(heights, np.float64),
-                                np.asarray(azimuths, np.float64), far=LEVEL_REACH)
+                            np.asarray(azimuths, np.float64), far=LEVEL_REACH)
+        if len(heights) == len(PLAYER_HEIGHTS):
+            points = point_profile(self.memory, place, heights, azimuths, LEVEL_REACH)
+            dist = np.where(points < dist - BEFORE, points, dist)
         # What is not seen within reach is taken as free: it is imagined before one gets there.
         free = np.ones(len(dist), bool)
         return np.where(dist >= LEVEL_REACH, FAR, dist).astype(np.float32), free
