@@ -6,12 +6,14 @@ import math
 
 import numpy as np
 
+from ...bodies import WALK_SPEED
 from ...noise import rng
 from ...simulators.rooms import catalogue as cat
 from ...simulators.rooms.explorer import Explorer
 from ...simulators.rooms.nav import Map
 from ...simulators.rooms.sim import Rooms
 from .cases import Case, layouts, record
+from .control import stop_tick
 from .wander import JUMP, THROW, W, hold, idle
 
 
@@ -166,8 +168,14 @@ def bumps(count: int, seed: int, ticks: int = 18) -> tuple[list[Case], list[str]
         if not fits:
             continue
         controls = hold(ticks, W)
-        if any(e[2] == 0 and e[5] >= 0 for row in controls for e in plan.step(row).events):
-            continue  # it ran into something that moves
+        poses, touched = [plan.pose], False
+        for row in controls:
+            tick = plan.step(row)
+            poses += list(tick.pose)
+            touched |= any(e[2] == 0 and e[5] >= 0 for e in tick.events)
+        stops = stop_tick(np.stack(poses), 1 / 12, WALK_SPEED)
+        if touched or (stops is None) != free or (stops or 0) > ticks - 4:
+            continue  # it met something that moves, or slid along a wall
         sim = Rooms(layout)
         sim.reset(0, (x, y, yaw))
         case = record(sim, controls, pictures=False)
