@@ -13,7 +13,7 @@ def window_mask(
     """bool [B or 1, 1, M, prompt + M], True where a query may look; M = ticks * N tokens.
 
     A tick sees the prompt, itself and the ``window - 1`` ticks before it. In ticks marked in
-    ``first_pass`` [B, T], streams of an earlier pass do not see the same tick's later ones.
+    ``first_pass`` [B or 1, T], streams of an earlier pass do not see the same tick's later ones.
     ``history``: every tick is there twice, first all as history and then all as imagined ones; an
     imagined tick sees itself and the history before it, as in a rollout (M is twice as large).
     """

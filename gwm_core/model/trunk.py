@@ -268,9 +268,9 @@ class Trunk(nn.Module):
         """Clean tokens predicted for whole windows in one masked pass (training, evaluation).
 
         noisy: [B, T, n, w] for every stream, ``controls`` among them. sigma: [B, T] by stream.
-        first_pass: bool [B, T], ticks in which streams of an earlier pass must not see those of
-        later ones (as in a rollout, where they come first). history: (tokens, levels) of the same
-        ticks as later ones shall see them, as in a rollout; without it they see the noisy ones.
+        first_pass: bool [B or 1, T], ticks in which streams of an earlier pass must not see those
+        of later ones (as in a rollout, where they come first). history: (tokens, levels) of the
+        same ticks as later ones shall see them, as in a rollout; else they see the noisy ones.
         Returns every stream's prediction.
         """
         x, skips, names = self._embed(noisy, guides)
@@ -289,6 +289,8 @@ class Trunk(nn.Module):
         mask = window_mask(
             self, ticks, p.shape[1], first_pass, x.device, history is not None
         )
+        # added to the logits once for all layers: a boolean mask is converted in each of them
+        mask = torch.zeros_like(mask, dtype=x.dtype).masked_fill_(~mask, float("-inf"))
         for layer, block in enumerate(self.blocks):
             mod = torch.cat([m[:, :, layer] for m in mods], dim=3)  # [B, T, 6, N, d]
             mod = [mod[:, :, i].flatten(1, 2) for i in range(6)]

@@ -46,7 +46,8 @@ class TrainConfig:
     """model: ``Dynamics.config``. history: share of steps in which every tick is given twice (as
     history, as imagined); the others, at half the cost, see noised ticks in their history. own:
     share of the former whose history holds own predictions, from half of the run on. decay: share
-    of the run, at its end, over which the rate falls to 0."""
+    of the run, at its end, over which the rate falls to 0. minutes: the run also ends after this
+    long, with the rate falling in time for it (0: no limit; then only seed and step decide)."""
 
     model: dict[str, Any]
     batch: int = 16
@@ -66,6 +67,7 @@ class TrainConfig:
     device: str = "cpu"
     save_every: int = 500
     log_every: int = 50
+    minutes: float = 0.0
     compile: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -101,21 +103,24 @@ def train(
         model = build_dynamics(config.model).to(device).train()
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
     optimiser = _optimiser(model, config)
-    start = 0
+    start, spent = 0, 0.0
     if resume and (out / STATE).exists():
-        start = load_run(out / STATE, config.to_json(), model, average, optimiser)
+        start, spent = load_run(out / STATE, config.to_json(), model, average, optimiser)
     run = torch.compile(model) if config.compile else model
     kept: dict[str, list[float]] = {}
     began, last = time.perf_counter(), start
+    origin = began - spent
     for step in range(start, steps):
+        used = (time.perf_counter() - origin) / (60 * config.minutes) if config.minutes else 0.0
+        share = max(step / steps, used)
         for group in optimiser.param_groups:
-            group["lr"] = config.rate * rate_at(step, steps, config.warmup, config.decay)
+            group["lr"] = config.rate * rate_at(step, share, config.warmup, config.decay)
         rng = keyed_rng(config.seed, "dynamics", step)
         batch = {k: v.to(device) for k, v in
                  shards.batch(rng, config.batch, config.ticks).items()}
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         twice, own = rng.random() < config.history, rng.random() < config.own
-        own = own and step >= steps // 2
+        own = own and share >= 0.5
         values = _step(run, model, batch, config, generator, twice, own, device)
         total = sum(s.weight * values[s.name] for s in model.streams)
         if not math.isfinite(float(total.detach())):
@@ -132,7 +137,8 @@ def train(
         for name, value in {**values, "norm": norm}.items():
             kept.setdefault(name, []).append(float(value.detach()))
         done = step + 1
-        if done % config.log_every == 0 or done == steps:
+        stopped = used >= 1.0 or (should_stop is not None and should_stop())
+        if done % config.log_every == 0 or done == steps or stopped:
             line = {k: float(np.mean(v)) for k, v in kept.items()}
             line["ticks_per_second"] = (
                 (done - last) * config.batch * config.ticks / (time.perf_counter() - began)
@@ -142,20 +148,21 @@ def train(
                 log.write(json.dumps({"step": done, **line}) + "\n")
             if progress is not None:
                 progress(done, line)
-        stopped = should_stop is not None and should_stop()
         if done % config.save_every == 0 or done == steps or stopped:
-            save_run(out / STATE, done, config.to_json(), model, average, optimiser)
+            save_run(out / STATE, done, config.to_json(), model, average, optimiser,
+                     time.perf_counter() - origin)
         if stopped:
             break
     model.load_state_dict(average)
     return model.eval()
 
 
-def rate_at(step: int, steps: int, warmup: int, decay: float) -> float:
-    """Factor on the learning rate: linear up, level, linear down to 0 over the last share."""
+def rate_at(step: int, share: float, warmup: int, decay: float) -> float:
+    """Factor on the learning rate at ``share`` (0..1) of the run: linear up over the first steps,
+    level, linear down to 0 over the last part."""
     up = min(1.0, (step + 1) / max(warmup, 1))
-    down = min(1.0, (steps - step) / max(decay * steps, 1.0))
-    return min(up, down)
+    down = min(1.0, (1.0 - share) / max(decay, 1e-6))
+    return max(0.0, min(up, down))
 
 
 def _optimiser(model: Dynamics, config: TrainConfig) -> torch.optim.AdamW:

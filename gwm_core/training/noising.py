@@ -109,7 +109,8 @@ def draw_noise(model, batch: Tokens, config: NoiseConfig, generator: torch.Gener
     prompt = batch.get("prompt")
     if prompt is not None:
         prompt = prompt * (uniform(size, 1, 1) >= config.prompt_dropout).float()
-    first_pass = uniform(size, ticks) < config.first_pass
+    # one draw for the batch: a mask of its own for every window would be slow
+    first_pass = uniform(1, ticks) < config.first_pass
     return Noised(noisy, sigma, guides, (past, past_sigma), first_pass, prompt, clean)
 
 

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 
 def save_run(path: Path, step: int, config: dict[str, Any], model: nn.Module,
-             average: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> None:
-    """Store weights, their running average and the optimiser's moments after ``step`` steps."""
+             average: dict[str, Tensor], optimiser: torch.optim.Optimizer,
+             seconds: float = 0.0) -> None:
+    """Store weights, their running average and the optimiser's moments after ``step`` steps
+    and ``seconds`` of training."""
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.items()}
     names = [n for n, _ in model.named_parameters()]
@@ -25,13 +27,15 @@ def save_run(path: Path, step: int, config: dict[str, Any], model: nn.Module,
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    save_file(tensors, part, {"step": str(step), "config": json.dumps(config)})
+    save_file(tensors, part, {"step": str(step), "seconds": str(seconds),
+                              "config": json.dumps(config)})
     os.replace(part, path)
 
 
 def load_run(path: Path, config: dict[str, Any], model: nn.Module,
-             average: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> int:
-    """Restore what ``save_run`` stored and return its step; ValueError for another network."""
+             average: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> tuple[int, float]:
+    """Restore what ``save_run`` stored and return its step and seconds; ValueError for another
+    network."""
     with safe_open(path, "pt") as file:
         meta = file.metadata() or {}
         stored = json.loads(meta.get("config", "{}"))
@@ -52,4 +56,4 @@ def load_run(path: Path, config: dict[str, Any], model: nn.Module,
                 state[key] = value if key == "step" else value.to(parameter)
         if state:
             optimiser.state[parameter] = state
-    return int(meta["step"])
+    return int(meta["step"]), float(meta.get("seconds", 0.0))

@@ -99,6 +99,12 @@ def test_levels_are_independent(model):
     assert torch.equal(noised.noisy["state"][known], noised.clean["state"][known])
 
 
+def test_a_run_ends_in_time(model, tmp_path):
+    train(config(model, minutes=0.01), RandomShards(model), tmp_path, 10_000)
+    steps = [json.loads(x)["step"] for x in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert 1 <= steps[-1] < 5000
+
+
 def test_rate_schedule():
-    rates = [rate_at(i, 100, 10, 0.2) for i in range(100)]
+    rates = [rate_at(i, i / 100, 10, 0.2) for i in range(100)]
     assert rates[0] == 0.1 and rates[50] == 1.0 and rates[-1] == pytest.approx(0.05)
