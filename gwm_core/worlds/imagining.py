@@ -18,7 +18,10 @@ WAIT = 4
 """Ticks from asking for a view to its becoming visible."""
 PAUSE = 2
 """Ticks of rest after a view that brought little."""
-SURROUND = (60.0, -60.0, 120.0, -120.0, 180.0)
+AROUND = (72.0, -72.0, 144.0, -144.0)
+UP_AND_DOWN = (-38.0, 34.0)
+"""Degrees of the views that make a first picture's surroundings: all headings level, then the
+floor and the ceiling at each."""
 FEW = 40
 
 _pool = ThreadPoolExecutor(1, thread_name_prefix="gwm-imagine")
@@ -53,8 +56,10 @@ def themes_of(label: np.ndarray) -> np.ndarray:
 def imagine_around(parts: Parts, memory: Memory, placements: tuple[Placement, ...], scene: Scene,
                    pose: np.ndarray, seed: int) -> tuple[Memory, tuple[Placement, ...]]:
     """Imagine the whole surroundings of a first picture, so that any turn finds a place."""
-    for turn in SURROUND:
-        there = np.array([*pose[:3], pose[3] + math.radians(turn), 0.0])
+    views = [(turn, 0.0) for turn in AROUND]
+    views += [(turn, tilt) for tilt in UP_AND_DOWN for turn in (0.0, *AROUND)]
+    for turn, tilt in views:
+        there = np.array([*pose[:3], pose[3] + math.radians(turn), math.radians(tilt)])
         made = imagine_view(parts, memory, placements, scene, there, seed)
         for frame in made.keyframes:
             memory = memory.add(frame)
