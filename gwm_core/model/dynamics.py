@@ -130,6 +130,9 @@ class Dynamics(Trunk):
 
     def _run(self, cache: Cache, past, now) -> tuple[Cache, Tokens]:
         """One pass over up to two segments: a tick to commit, then a tick to denoise."""
+        like = self.sinks
+        if cache.prompt.device != like.device or cache.prompt.dtype != like.dtype:
+            cache = cache.to(like.device, like.dtype)  # the host has moved the weights meanwhile
         segments = []
         if past is not None:
             clean, controls, tick, guides = past
@@ -139,6 +142,10 @@ class Dynamics(Trunk):
         if now is not None:
             noisy, sigma, controls, tick, guides = now
             given, levels = self._gather(noisy, controls, sigma)
+            blind = next((s for s in self.streams if s.name == CONTROLS), None)
+            if blind is not None and CONTROLS not in given:
+                given[CONTROLS] = torch.zeros(cache.batch, 1, 1, blind.width, device=like.device)
+                levels[CONTROLS] = 1.0
             x, skips, names = self._embed(given, guides)
             segments.append((x, names, levels, tick))
         x = torch.cat([s[0] for s in segments], dim=-2).squeeze(1)
@@ -158,7 +165,7 @@ class Dynamics(Trunk):
             return cache, {}
         shift, scale = mods[-1][1]
         h = torch.addcmul(shift, F.layer_norm(x, x.shape[-1:]), scale)[:, None]
-        wanted = {n for n in names if levels[n] > 0}
+        wanted = {n for n in noisy if levels[n] > 0}
         return cache, self._outputs(h, names, wanted, skips, guides, given)
 
 

@@ -196,6 +196,8 @@ def test_controls_can_be_imagined(model):
     sigma = {"state": 0.0, "view.eye": 0.0, "controls": 1.0}
     out = model.step(cache, noisy, sigma, None, 4, guides)
     assert set(out) == {"controls"} and out["controls"].shape == (1, 1, 1, 5)
+    blind = model.step(cache, clean, 1.0, None, 4, guides)
+    assert set(blind) == set(FREE)
 
 
 def test_guided_stream_starts_at_its_guide():
