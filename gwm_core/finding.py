@@ -17,8 +17,8 @@ from .guide import grow
 from .model.finder import CELL, HEAD, TYPICAL, FinderNet, finder_input
 from .state_memory import MATERIAL_LABEL
 
-THRESHOLD = 0.4
-SURE, LIKELY = 3.0, -0.5
+THRESHOLD = 0.33
+SURE, LIKELY = 3.0, 1.0
 """Logits from which a pixel moves: anywhere, and where a found body is."""
 SAME_PLACE = {BALL: 0.35, BOX: 0.5, DOOR: 0.8}
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from ..bodies import BOX, DOOR, EMPTY, middle
-from ..finding import View, surface_depth
+from ..finding import THRESHOLD, View, surface_depth
 from ..model.finder import CELL, CHANNELS, HEAD, MATERIAL_CELL, TYPICAL, FinderNet, finder_input
 from .finder_data import material_table
 from .record import load_episode
@@ -228,7 +228,7 @@ def train(data_dir, out, steps: int = 900, resume: bool = True, seed: int = 0, b
 def save(net: FinderNet, out: Path) -> None:
     """fp16 tensors with the metadata that Finder.from_tensors needs."""
     tensors = {k: v.detach().half().contiguous() for k, v in net.state_dict().items()}
-    config = {"width": net.width, "threshold": 0.4}
+    config = {"width": net.width, "threshold": THRESHOLD}
     save_file(tensors, str(out), metadata={"finder": json.dumps(config)})
 
 
