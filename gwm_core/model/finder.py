@@ -7,6 +7,7 @@ grid of 16 px cells (sounding material of the fixed surface).
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -77,6 +78,6 @@ class FinderNet(nn.Module):
 
 def finder_input(rgb, depth) -> torch.Tensor:
     """uint8 [B,H,W,3] and metres [B,H,W] -> network input [B,4,H,W]."""
-    rgb = torch.as_tensor(rgb).permute(0, 3, 1, 2).float() / 127.5 - 1
-    depth = torch.as_tensor(depth).float()[:, None].clamp(0.05, 60)
+    rgb = torch.as_tensor(np.array(rgb)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    depth = torch.as_tensor(np.array(depth)).float()[:, None].clamp(0.05, 60)
     return torch.cat([rgb, (1 / depth).clamp(max=4) - 0.5], 1)

@@ -16,6 +16,8 @@ from .parts import CANONICAL_LIGHT, Parts
 from .state import RolloutState, Scene
 from .view import look
 
+FAMILIAR = 0.3
+"""Share of a picture that has to look like a known room for moving things to be taken out."""
 LEVEL = np.array([0.0, 0.0, EYE, 0.0, 0.0])
 
 
@@ -87,12 +89,16 @@ def _given(parts: Parts, scene: Scene, picture: np.ndarray, depth: np.ndarray | 
     if depth is None:
         guess = parts.depth.estimate(picture, fov)
         depth, pose[4] = guess.depth, guess.pitch
-    _, label, _ = parts.depth.read(picture, pitch=float(pose[4]), fov_deg=fov, depth=depth)
+    _, label, rooms = parts.depth.read(picture, pitch=float(pose[4]), fov_deg=fov, depth=depth)
     found = parts.finder.find(picture, depth, pose, fov)
     label = np.where(label == UNKNOWN, MATERIAL_LABEL + found.material, label).astype(np.uint8)
-    frame = Keyframe(rgb=picture, depth=depth, pose=pose, keep=~found.moves, label=label,
+    # Things are only looked for where the picture is of a kind that the finder knows.
+    familiar = rooms >= FAMILIAR
+    bodies = found.bodies if familiar else Bodies.empty()
+    keep = ~found.moves if familiar else np.ones_like(found.moves)
+    frame = Keyframe(rgb=picture, depth=depth, pose=pose, keep=keep, label=label,
                      light=scene.light, camera=parts.camera, origin="first")
-    return Memory().add(frame), (), pose, found.bodies
+    return Memory().add(frame), (), pose, bodies
 
 
 def first_frame(parts: Parts, state: RolloutState) -> tuple[np.ndarray, np.ndarray]:
