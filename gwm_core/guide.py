@@ -14,7 +14,7 @@ import numpy as np
 from .memory import Camera, Keyframe, Memory
 
 __all__ = ["Camera", "Guide", "Keyframe", "Memory", "ahead", "clearance", "clearance_dirs",
-           "draw", "fill_cracks", "new_pixels", "push_pull", "urgent"]
+           "draw", "fill_cracks", "new_pixels", "push_pull", "urgent", "warm_up"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +124,26 @@ def grow(mask: np.ndarray, pixels: int) -> np.ndarray:
         out[:, :-1] |= mask[:, 1:]
         mask = out
     return mask
+
+
+def warm_up() -> None:
+    """Compile everything that drawing needs (some ten seconds the first time on a machine, then
+    read from the cache): call it in a thread while a checkpoint loads."""
+    from .ahead import ahead
+    from .bodies import BALL, Bodies
+    from .clearance import clearance, clearance_dirs
+    from .fill import fill_cracks, push_pull
+
+    camera = Camera(24, 16, 60.0)
+    rgb, depth = np.zeros((16, 24, 3), np.uint8), np.full((16, 24), 2.0, np.float32)
+    pose = np.array([0.0, 0.0, 1.5, 0.0, 0.0])
+    memory = Memory().add(Keyframe(rgb, depth, pose, camera=camera))
+    bodies = Bodies.empty().add(BALL, (1.0, 0.0, 1.5))
+    guide = push_pull(fill_cracks(draw(memory, pose, camera, bodies, threads=1)))
+    new_pixels(guide, rgb, depth)
+    clearance(memory, (0.0, 0.0, 0.0), bodies=bodies)
+    clearance_dirs(memory, (0.0, 0.0, 1.0), np.eye(3))
+    ahead(memory, pose + [0, 0, 0, 1.0, 0], camera)
 
 
 def __getattr__(name: str):

@@ -59,7 +59,8 @@ def test_walking_closer_leaves_no_holes_in_surfaces(first):
     shown[inside] = np.abs(kept[row[inside], column[inside]] / there[inside, 2] - 1) < 0.02
     hole = shown.reshape(160, 256) & ~guide.covered
     for _ in range(1):  # holes wider than two pixels survive one erosion
-        hole = hole[1:-1, 1:-1] & hole[2:, 1:-1] & hole[:-2, 1:-1] & hole[1:-1, 2:] & hole[1:-1, :-2]
+        inner = hole[1:-1, 1:-1] & hole[2:, 1:-1] & hole[:-2, 1:-1]
+        hole = inner & hole[1:-1, 2:] & hole[1:-1, :-2]
     assert not hole.any()
 
 
