@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ..evaluation.judges import save_judge
 from ..evaluation.judges.blocks import to_input
-from ..evaluation.judges.inverse import KEYS, InverseJudge, stack
+from ..evaluation.judges.inverse import KEYS, MIRRORED, InverseJudge, mirrored, motion
 from ..evaluation.judges.scene import SceneJudge
 from ..simulators.rooms.catalogue import THEMES
 from .record import load_episode, read, record_set, relight_episode
@@ -48,17 +48,17 @@ def _frames(episode: dict) -> np.ndarray:
 
 
 def inverse_set(folder: Path) -> tuple[list, list]:
-    """Stacked frames (uint8 at 128 x 80) and targets per episode, and their layout seeds."""
+    """Motion features (float16) and targets per episode, and their layout seeds."""
     rows, seeds = [], []
     for episode in read(folder):
-        small = ((to_input(_frames(episode)) + 1) * 127.5).round().to(torch.uint8)
-        rows.append((small, *(torch.from_numpy(np.ascontiguousarray(v))
-                              for v in inverse_targets(episode))))
+        features = motion(to_input(_frames(episode))).half()
+        rows.append((features, *(torch.from_numpy(np.ascontiguousarray(v))
+                                 for v in inverse_targets(episode))))
         seeds.append(episode["layout_seed"])
     return rows, seeds
 
 
-def train_inverse(folder: Path, steps: int = 700, batch: int = 32, seed: int = 0,
+def train_inverse(folder: Path, steps: int = 1500, batch: int = 48, seed: int = 0,
                   report=print) -> dict:
     """Train and store the inverse-dynamics judge; returns its scores on held-back layouts."""
     torch.manual_seed(seed)
@@ -66,26 +66,26 @@ def train_inverse(folder: Path, steps: int = 700, batch: int = 32, seed: int = 0
     cut = sorted(set(seeds))[-HELD]
     train = [r for r, s in zip(rows, seeds, strict=True) if s < cut]
     held = [r for r, s in zip(rows, seeds, strict=True) if s >= cut]
-    x = torch.cat([stack(r[0]) for r in train])
-    pos, neg, look = (torch.cat([r[i] for r in train]) for i in (1, 2, 3))
-    weight = (0.5 / pos.float().mean(0).clamp(min=1e-3)).clamp(max=30)
+    x, pos, neg, look = (torch.cat([r[i] for r in train]) for i in range(4))
     # Rare keys are drawn more often, so that every batch holds some of each.
-    rarity = torch.ones(len(x)) + (pos.float() * weight).sum(1)
+    share = pos.float().mean(0).clamp(min=1e-3)
+    rarity = 0.3 + (pos.float() * (0.12 / share).clamp(max=30)).sum(1)
     model = InverseJudge()
-    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.02)
+    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
+    order = torch.tensor(MIRRORED)
     for step in range(steps):
         i = torch.multinomial(rarity, batch, generator=generator)
-        frames = x[i].float() / 127.5 - 1
-        frames = frames + torch.randn(frames.shape, generator=generator) * 0.02
-        gain = 0.8 + 0.4 * torch.rand(batch, 1, 1, 1, generator=generator)
-        keys, turn = model(frames * gain)
-        valid = (pos[i] | neg[i]).float()
-        target = pos[i].float()
-        balance = torch.where(pos[i], weight.clamp(max=6), torch.ones(())) * valid
-        loss = (F.binary_cross_entropy_with_logits(keys, target, reduction="none")
-                * balance).mean() + F.smooth_l1_loss(turn, look[i])
+        features, hit, free, turn = x[i].float(), pos[i], neg[i], look[i].clone()
+        if bool(torch.randint(2, (1,), generator=generator)):
+            features, hit, free = mirrored(features), hit[:, order], free[:, order]
+            turn[:, 0] *= -1
+        features = features + torch.randn(features.shape, generator=generator) * 0.03
+        keys, seen = model(features)
+        valid = (hit | free).float()
+        loss = (F.binary_cross_entropy_with_logits(keys, hit.float(), reduction="none")
+                * valid).mean() + F.smooth_l1_loss(seen, turn)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -100,8 +100,8 @@ def train_inverse(folder: Path, steps: int = 700, batch: int = 32, seed: int = 0
 @torch.no_grad()
 def _score_inverse(model: InverseJudge, held: list) -> dict:
     p, turn = [], []
-    for small, *_ in held:
-        keys, look = model(stack(small).float() / 127.5 - 1)
+    for features, *_ in held:
+        keys, look = model(features.float())
         p.append(keys.sigmoid())
         turn.append(look)
     p, turn = torch.cat(p), torch.cat(turn)
@@ -118,7 +118,7 @@ def _score_inverse(model: InverseJudge, held: list) -> dict:
 # ------------------------------------------------------------------ what is to be seen
 def scene_set(folder: Path, seed: int = 0, every: int = 3):
     """Pictures in all lights with labels: x u8 [N, 3, 80, 128], label u8 [N, 20, 32], light
-    [N, 3], ball f16 [N, 40, 64] (a Gaussian at each ball's centre), boxes bool [N], seeds."""
+    [N, 3], ball f16 [N, 20, 32] (a Gaussian at each ball's centre), boxes bool [N], seeds."""
     generator = np.random.default_rng(seed)
     xs, labels, lights, balls, boxes, seeds = [], [], [], [], [], []
     from .record import episodes
@@ -147,11 +147,11 @@ def scene_set(folder: Path, seed: int = 0, every: int = 3):
 
 
 def thing_maps(episode: dict, t: int) -> tuple[np.ndarray, bool]:
-    """Heat map [40, 64] of ball centres seen in the second frame of tick t; boxes in view."""
+    """Heat map [20, 32] of ball centres seen in the second frame of tick t; boxes in view."""
     body = episode["body_map"][t, 1]
-    heat = np.zeros((40, 64), np.float16)
+    heat = np.zeros((20, 32), np.float16)
     box = False
-    yy, xx = np.mgrid[0:40, 0:64]
+    yy, xx = np.mgrid[0:20, 0:32]
     for slot in np.unique(body[body > 0]) - 1:
         where = body == slot + 1
         if where.sum() < 12:
@@ -160,12 +160,12 @@ def thing_maps(episode: dict, t: int) -> tuple[np.ndarray, bool]:
         box |= kind == 2
         if kind == 1:
             rows, cols = np.nonzero(where)
-            y, x = rows.mean() / 4, cols.mean() / 4
-            heat = np.maximum(heat, np.exp(-((yy + .5 - y) ** 2 + (xx + .5 - x) ** 2) / 2))
+            y, x = rows.mean() / 8, cols.mean() / 8
+            heat = np.maximum(heat, np.exp(-((yy + .5 - y) ** 2 + (xx + .5 - x) ** 2) / 1.3))
     return heat.astype(np.float16), bool(box)
 
 
-def train_scene(folder: Path, steps: int = 800, batch: int = 24, seed: int = 0,
+def train_scene(folder: Path, steps: int = 1200, batch: int = 24, seed: int = 0,
                 report=print) -> dict:
     """Train and store the scene judge; returns its scores on held-back layouts."""
     torch.manual_seed(seed)
@@ -187,6 +187,7 @@ def train_scene(folder: Path, steps: int = 800, batch: int = 24, seed: int = 0,
         out = model(frames)
         known = torch.where(y == 255, torch.full_like(y, -100), y)
         loss = F.cross_entropy(out["label"], known)
+        loss = loss + 0.5 * F.cross_entropy(out["theme"], _main_theme(known))
         for k, name in enumerate(("time", "lamps", "fog")):
             loss = loss + 0.5 * F.cross_entropy(out[name], light[i, k])
         loss = loss + 0.5 * F.binary_cross_entropy_with_logits(out["boxes"], box[i].float())
@@ -203,13 +204,22 @@ def train_scene(folder: Path, steps: int = 800, batch: int = 24, seed: int = 0,
     return scores
 
 
+def _main_theme(label: torch.Tensor) -> torch.Tensor:
+    """Commonest theme [N] of labels [N, h, w] (negative: unknown)."""
+    theme = torch.where(label < 0, torch.full_like(label, len(THEMES) * 8), label) // 8
+    counts = F.one_hot(theme.flatten(1), len(THEMES) + 1).sum(1)
+    return counts[:, :len(THEMES)].argmax(1)
+
+
 @torch.no_grad()
 def _score_scene(model: SceneJudge, x, label, light, ball, box) -> dict:
     frames = (x.permute(0, 2, 3, 1)).numpy()
     seen = model.read(frames)
     known = label.numpy() != 255
     theme = (seen["label"] // 8 == label.numpy() // 8)[known].mean()
-    scores = {"theme_by_cell": float(theme),
+    marked = torch.where(label == 255, -100, label.long())
+    scores = {"theme": float((seen["theme"] == _main_theme(marked).numpy()).mean()),
+              "theme_by_cell": float(theme),
               "label_by_cell": float((seen["label"] == label.numpy())[known].mean())}
     for k, name in enumerate(("time", "lamps", "fog")):
         scores[name] = float((seen[name] == light[:, k].numpy()).mean())

@@ -7,7 +7,6 @@ safetensors file (fp16) with the bank of remembered places beside it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +30,6 @@ def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
 
     minutes: time for each stage that can be cut short. ValueError for an unknown stage.
     """
-    os.environ.setdefault("MUJOCO_GL", "egl")
     unknown = set(stages or ()) - set(STAGES)
     if unknown:
         raise ValueError(f"stage {sorted(unknown)[0]!r}: accepted are {', '.join(STAGES)}")

@@ -18,57 +18,53 @@ TIMES, LAMPS, FOGS = 3, 2, 3
 class SceneJudge(nn.Module):
     """RGB [N, 3, 80, 128] -> dict of heads.
 
-    label: logits [N, L, 20, 32] (theme * 8 + part); time, lamps, fog: logits [N, k];
-    ball: logits [N, 40, 64] of a ball's centre; boxes: logit [N] of a pushable box in view.
+    label: logits [N, L, 20, 32] (theme * 8 + part); time, lamps, fog, theme: logits [N, k];
+    ball: logits [N, 20, 32] of a ball's centre; boxes: logit [N] of a pushable box in view.
     """
 
     def __init__(self, themes: int, width: int = 24):
         super().__init__()
         self.themes = themes
-        self.d1 = Down(3, width)
+        self.stem = nn.Conv2d(3, width, 5, 2, 2)
         self.d2 = Down(width, 2 * width)
         self.d3 = Down(2 * width, 3 * width)
         self.d4 = Down(3 * width, 4 * width)
         self.up3 = nn.Conv2d(4 * width, 3 * width, 1)
         self.up2 = nn.Conv2d(3 * width, 2 * width, 1)
-        self.up1 = nn.Conv2d(2 * width, width, 1)
         self.mix2 = Down(2 * width, 2 * width, 1)
-        self.mix1 = Down(width, width, 1)
         self.label = nn.Conv2d(2 * width, themes * 8, 1)
-        self.ball = nn.Conv2d(width, 1, 1)
-        self.light = nn.Linear(4 * width, TIMES + LAMPS + FOGS + 1)
+        self.ball = nn.Conv2d(2 * width, 1, 1)
+        self.whole = nn.Linear(4 * width, TIMES + LAMPS + FOGS + 1 + themes)
 
     def trunk(self, x):
-        a = self.d1(x)
-        b = self.d2(a)
+        b = self.d2(nn.functional.silu(self.stem(x)))
         c = self.d3(b)
-        return a, b, c, self.d4(c)
+        return b, c, self.d4(c)
 
     def forward(self, x) -> dict[str, torch.Tensor]:
-        a, b, c, d = self.trunk(x)
+        b, c, d = self.trunk(x)
         up = nn.functional.interpolate
         c = c + up(self.up3(d), scale_factor=2)[..., :c.shape[-2], :c.shape[-1]]
         b = self.mix2(b + up(self.up2(c), scale_factor=2)[..., :b.shape[-2], :b.shape[-1]])
-        a = self.mix1(a + up(self.up1(b), scale_factor=2)[..., :a.shape[-2], :a.shape[-1]])
-        light = self.light(d.mean((-2, -1)))
-        time, lamps, fog, box = light.split([TIMES, LAMPS, FOGS, 1], -1)
-        return {"label": self.label(b), "ball": self.ball(a)[:, 0], "time": time,
-                "lamps": lamps, "fog": fog, "boxes": box[:, 0]}
+        whole = self.whole(d.mean((-2, -1)))
+        time, lamps, fog, box, theme = whole.split([TIMES, LAMPS, FOGS, 1, self.themes], -1)
+        return {"label": self.label(b), "ball": self.ball(b)[:, 0], "time": time,
+                "lamps": lamps, "fog": fog, "boxes": box[:, 0], "theme": theme}
 
     @torch.no_grad()
     def features(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """uint8 [N, H, W, 3] -> (picture features [N, 4w], patch features [N, h, w, 2w])."""
-        _, b, _, d = self.trunk(to_input(frames))
+        b, _, d = self.trunk(to_input(frames))
         return d.mean((-2, -1)).numpy(), b.permute(0, 2, 3, 1).numpy()
 
     @torch.no_grad()
     def read(self, frames: np.ndarray, batch: int = 64) -> dict[str, np.ndarray]:
-        """uint8 [N, H, W, 3] -> label [N, 20, 32] argmax, time, lamps, fog argmax, boxes prob.,
-        ball [N, 40, 64] probabilities."""
+        """uint8 [N, H, W, 3] -> label [N, 20, 32], time, lamps, fog, theme: argmax;
+        boxes, ball [N, 20, 32]: probabilities."""
         out: dict[str, list] = {}
         for i in range(0, len(frames), batch):
             heads = self(to_input(frames[i:i + batch]))
-            for key in ("label", "time", "lamps", "fog"):
+            for key in ("label", "time", "lamps", "fog", "theme"):
                 out.setdefault(key, []).append(heads[key].argmax(1).numpy())
             for key in ("ball", "boxes"):
                 out.setdefault(key, []).append(heads[key].sigmoid().numpy())

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from ..report import Report
-
-os.environ.setdefault("MUJOCO_GL", "egl")
 
 
 def evaluate(seed: int = 0, full: bool = False, progress: Callable[[str], None] = print,

@@ -46,9 +46,17 @@ def nearest_peak(heat: np.ndarray, place: np.ndarray, width: int) -> np.ndarray 
     if not len(peaks):
         return None
     scale = width / heat.shape[1]
-    spots = (peaks[:, ::-1] + 0.5) * scale
+    spots = np.stack([_centre(heat, row, column) for row, column in peaks]) * scale
     gap = np.linalg.norm(spots - place, axis=1)
     return spots[int(gap.argmin())] if gap.min() <= REACH * width else None
+
+
+def _centre(heat: np.ndarray, row: int, column: int) -> np.ndarray:
+    """Centre of gravity (column, row, in cells) of the 3 x 3 cells about a peak."""
+    r0, c0 = max(row - 1, 0), max(column - 1, 0)
+    part = heat[r0:row + 2, c0:column + 2]
+    yy, xx = np.mgrid[r0:r0 + part.shape[0], c0:c0 + part.shape[1]] + 0.5
+    return np.array([(part * xx).sum(), (part * yy).sum()]) / part.sum()
 
 
 def ball_errors(judge: SceneJudge, case: Case, clip: np.ndarray, slot: int,

@@ -198,8 +198,8 @@ class Suite:
             world = self.model.new_world(prompt=prompt, seed=int(generator.integers(1 << 30)))
             wanted.append(_named(attributes))
             shown.append(world.observation.frames[self.view.name])
-        ceiling = float(np.mean([self.scene_scores[k] for k in ("theme_by_cell", "time", "lamps",
-                                                                "fog", "ball_in_view")]))
+        ceiling = float(np.mean([self.scene_scores[k] for k in ("theme", "time", "lamps", "fog",
+                                                                "ball_in_view")]))
         out = [words.prompt_accuracy(wanted, words.read_attributes(self.scene, np.stack(shown)),
                                      ceiling)]
         self.say("events")

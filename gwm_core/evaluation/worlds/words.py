@@ -11,15 +11,13 @@ LIGHT = ("time", "lamps", "fog")
 
 
 def read_attributes(judge: SceneJudge, frames: np.ndarray) -> list[dict]:
-    """What the judge sees in each picture: theme (commonest wall or floor), time, lamps, fog,
-    ball and box in view."""
+    """What the judge sees in each picture: theme, time, lamps, fog, ball and box in view."""
     seen = judge.read(frames)
     out = []
     for i in range(len(frames)):
-        themes = seen["label"][i].ravel() // 8
         out.append({
-            "theme": int(np.bincount(themes, minlength=judge.themes).argmax()),
-            "time": int(seen["time"][i]), "lamps": int(seen["lamps"][i]),
+            "theme": int(seen["theme"][i]), "time": int(seen["time"][i]),
+            "lamps": int(seen["lamps"][i]),
             "fog": int(seen["fog"][i]), "ball": bool(seen["ball"][i].max() > 0.5),
             "box": bool(seen["boxes"][i] > 0.5)})
     return out
