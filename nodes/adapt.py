@@ -13,6 +13,8 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from ..gwm_core.clip import Clip
 from ..gwm_core.errors import GWMError
 
+#: Metres that a depth picture shows as its very nearest.
+NEAREST = 0.7
 #: Sides of a picture that a world can begin with, in pixels.
 LEAST_SIDE, MOST_SIDE = 8, 16384
 #: How a DEPTH picture is read and written. Disparity (1 / metres) is what depth nodes and
@@ -75,13 +77,15 @@ def depth_to_image(depth: np.ndarray, kind: str) -> torch.Tensor:
     """Depth in metres ``[T, H, W]`` as an IMAGE.
 
     "near_white" and "near_black" are disparity, stretched over the range of the whole clip (one
-    range for all its frames: no flicker); "metres" keeps the plain numbers.
+    range for all its frames: no flicker), where all that is nearer than ``NEAREST`` counts as
+    just as near: else one step up to a wall would darken everything else. "metres" keeps the
+    plain numbers.
     """
     metres = torch.from_numpy(np.array(depth, np.float32))
     if kind == "metres":
         grey = metres
     else:
-        near = 1.0 / metres.clamp(min=0.05)
+        near = 1.0 / metres.clamp(min=NEAREST)
         low, high = near.min(), near.max()
         grey = (near - low) / (high - low).clamp(min=1e-6)
         if kind == "near_black":
