@@ -44,40 +44,52 @@ def ray_maps(width: int, height: int, focal: float, pitch: float = 0.0) -> np.nd
 
 @kernel
 def _sharpen(coarse, rgb, radius, out):
-    """Each pixel takes the log-disparity of alike pixels near it, of one side of an edge only."""
+    """Each pixel takes the log-disparity that most alike pixels near it have: a weighted median,
+    then the mean of what lies near the median, so of one side of an edge only."""
     height, width = out.shape
+    values = np.empty(256)
+    weights = np.empty(256)
     for j in range(height):
         for i in range(width):
-            best_w, best_v = -1.0, 0.0
+            n = 0
+            total = 0.0
             for dj in range(-radius, radius + 1, 2):
+                y = j + dj
+                if y < 0 or y >= height:
+                    continue
                 for di in range(-radius, radius + 1, 2):
-                    y, x = j + dj, i + di
-                    if y < 0 or y >= height or x < 0 or x >= width:
+                    x = i + di
+                    if x < 0 or x >= width:
                         continue
                     c = 0.0
                     for k in range(3):
                         c += abs(float(rgb[y, x, k]) - float(rgb[j, i, k]))
-                    w = math.exp(-c / 24.0 - (dj * dj + di * di) / (1.2 * radius * radius))
-                    # Support: how much alike surroundings agree with this value.
-                    if w > best_w:
-                        best_w, best_v = w, coarse[y, x]
-            total = value = 0.0
-            for dj in range(-radius, radius + 1, 2):
-                for di in range(-radius, radius + 1, 2):
-                    y, x = j + dj, i + di
-                    if y < 0 or y >= height or x < 0 or x >= width:
-                        continue
-                    c = 0.0
-                    for k in range(3):
-                        c += abs(float(rgb[y, x, k]) - float(rgb[j, i, k]))
-                    d = (coarse[y, x] - best_v) / 0.2
-                    w = math.exp(-c / 24.0 - (dj * dj + di * di) / (1.2 * radius * radius) - d * d)
+                    w = math.exp(-c / 24.0 - (dj * dj + di * di) / (1.6 * radius * radius))
+                    v = coarse[y, x]
+                    p = n
+                    while p > 0 and values[p - 1] > v:
+                        values[p], weights[p] = values[p - 1], weights[p - 1]
+                        p -= 1
+                    values[p], weights[p] = v, w
+                    n += 1
                     total += w
-                    value += w * coarse[y, x]
-            out[j, i] = value / max(total, 1e-9)
+            run = 0.0
+            middle = values[0]
+            for k in range(n):
+                run += weights[k]
+                if run >= 0.5 * total:
+                    middle = values[k]
+                    break
+            total = mean = 0.0
+            for k in range(n):
+                d = (values[k] - middle) / 0.15
+                w = weights[k] * math.exp(-d * d)
+                total += w
+                mean += w * values[k]
+            out[j, i] = mean / max(total, 1e-9)
 
 
-def align_edges(log_disparity: np.ndarray, rgb: np.ndarray, radius: int = 5) -> np.ndarray:
+def align_edges(log_disparity: np.ndarray, rgb: np.ndarray, radius: int = 6) -> np.ndarray:
     """Log-disparity whose edges follow the picture's; f32 [H, W]. A joint bilateral filter that
     averages one side of a depth edge only, so that nothing hangs between near and far."""
     out = np.zeros(log_disparity.shape, np.float64)

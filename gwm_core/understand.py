@@ -21,6 +21,8 @@ FOGS = ("no fog", "light fog", "dense fog")
 FLOORS = ("wood", "stone", "tile", "carpet", "metal", "plaster")
 COLOURS = ("red", "blue", "green", "yellow", "purple", "white", "orange")
 MAX_TEXT = 2000
+#: how sure the encoder must be of a word that it never saw
+SURE = 0.9
 _FILLER = {"glue"}
 
 
@@ -90,9 +92,12 @@ class Understander:
         if not words:
             return [], [], dict.fromkeys(HEADS, 0)
         out = self.model(encode_words([words]))
-        tags = [TAGS[int(k)] for k in out["tags"][0].argmax(-1)]
-        tags = [tag if self._familiar(word) else "unknown"
-                for word, tag in zip(words, tags, strict=True)]
+        sure, best = torch.softmax(out["tags"][0], -1).max(-1)
+        tags = []
+        for word, p, k in zip(words, sure.tolist(), best.tolist(), strict=True):
+            # A word never seen is believed where it is built from a known one.
+            plain = TAGS[k] not in _FILLER and p > SURE and self._built_from_known(word)
+            tags.append(TAGS[k] if plain or self._familiar(word) else "unknown")
         values = {name: int(out[name][0].argmax()) for name in HEADS}
         return words, tags, values
 
@@ -104,6 +109,13 @@ class Understander:
         if len(word) < 4:
             return word.isdigit()
         return bool(difflib.get_close_matches(word, self.words, 1, 0.78))
+
+    def _built_from_known(self, word: str) -> bool:
+        """Whether a word holds a known word of four letters or begins like a longer one."""
+        return any(
+            (len(known) > 3 and known in word) or (len(known) > 5 and known[:5] == word[:5])
+            for known in self.words
+        )
 
     @torch.no_grad()
     def embed(self, text: str) -> torch.Tensor:

@@ -65,4 +65,4 @@ class Relight(nn.Module):
     def forward(self, rgb, source, d_source, target, d_target, extra) -> torch.Tensor:
         s = condition_features(source, d_source)
         t = condition_features(target, d_target)
-        return rgb + self.change(rgb, s, t, extra) - self.change(rgb, s, s, extra)
+        return rgb + (self.change(rgb, s, t, extra) - self.change(rgb, s, s, extra))

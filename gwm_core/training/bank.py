@@ -103,17 +103,20 @@ def _size(entry: dict) -> int:
 
 
 def build_bank(out, seed: int = 0, work=None, layouts: int = 320, log=print,
-               part: tuple[int, int] = (0, 1)) -> dict:
+               part: tuple[int, int] = (0, 1), plans: list[int] | None = None) -> dict:
     """Makes the bank file ``out`` (at most 24 MB) and returns its figures.
 
     ``work``: folder for finished floor plans (default: beside ``out``). ``layouts``: how many of
-    the 500 held-in floor plans, in an order drawn from ``seed``. ``part`` (k, n) takes only
-    every n-th plan and writes no bank, to share the work between processes.
+    the 500 held-in floor plans, in an order drawn from ``seed``; ``plans`` names them instead
+    (a bank's own list is in its metadata: the same list gives the same bank). ``part`` (k, n)
+    takes only every n-th plan and writes no bank, to share the work between processes.
     """
     out = Path(out)
     work = Path(work) if work else out.parent / (out.name + ".work")
     work.mkdir(parents=True, exist_ok=True)
     order = np.random.Generator(np.random.Philox(key=seed)).permutation(500)[:layouts]
+    if plans is not None:
+        order = np.asarray(plans, np.int64)
     began = time.monotonic()
     for n, layout in enumerate(order[part[0]::part[1]]):
         path = work / f"{seed}-{int(layout):03d}.npz"
@@ -129,18 +132,20 @@ def build_bank(out, seed: int = 0, work=None, layouts: int = 320, log=print,
 def assemble(out, seed: int, work, order: list[int], log=print) -> dict:
     """Writes the bank from the finished floor plans among ``order``, as many places as fit."""
     entries: list[dict] = []
-    total = 4000
+    used: list[int] = []
+    total = 8000
     for layout in order:
         path = Path(work) / f"{seed}-{layout:03d}.npz"
         if not path.exists():
             continue
+        used.append(layout)
         for entry in _load(path):
             if total + _size(entry) > MAX_BYTES:
                 break
             total += _size(entry)
             entries.append(entry)
     info = {"seed": seed, "light": 0, "eye": EYE, "quality": QUALITY, "layouts": "held-in 0..499",
-            "licence": "Apache-2.0"}
+            "plans": used, "licence": "Apache-2.0"}
     size = write_bank(out, entries, info)
     themes = np.bincount([int(e["place"][0]) for e in entries], minlength=14)
     figures = {"bytes": size, "places": len(entries), "themes": themes.tolist(),

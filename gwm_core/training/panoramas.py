@@ -124,13 +124,16 @@ def describe(pano: Panorama) -> np.ndarray:
     el = TOP - (np.arange(HEIGHT) + 0.5) * STEP
     row = np.floor(0.5 * CELLS_V - el / CELL).astype(int)
     column = ((np.arange(WIDTH) + 0.5) * STEP / CELL).astype(int)
-    out = np.zeros((CELLS_V, CELLS_U, 5), np.uint8)
-    for v in range(CELLS_V):
-        rows = np.flatnonzero(row == v)
-        for u in range(CELLS_U):
-            part = np.ix_(rows, np.flatnonzero(column == u))
-            out[v, u, :3] = np.round(pano.rgb[part].reshape(-1, 3).mean(0))
-            out[v, u, 3] = round(float(coded[part].mean()) * 255)
-            known = label[part][label[part] != UNKNOWN] >> 3
-            out[v, u, 4] = np.bincount(known).argmax() + 1 if known.size else 0
-    return out
+    inside = (row >= 0) & (row < CELLS_V)
+    cell = (row[inside, None] * CELLS_U + column[None, :]).ravel()
+    size = CELLS_V * CELLS_U
+    count = np.maximum(np.bincount(cell, minlength=size), 1)
+    out = np.zeros((size, 5), np.uint8)
+    for c in range(3):
+        out[:, c] = np.round(np.bincount(cell, pano.rgb[inside, :, c].ravel(), size) / count)
+    out[:, 3] = np.round(np.bincount(cell, coded[inside].ravel(), size) / count * 255)
+    theme = np.where(label == UNKNOWN, 0, (label >> 3) + 1)[inside].ravel()
+    votes = np.bincount(cell * 64 + theme, minlength=size * 64).reshape(size, 64)
+    votes[:, 0] = 0
+    out[:, 4] = votes.argmax(1)
+    return out.reshape(CELLS_V, CELLS_U, 5)
