@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..evaluation.judges import save_judge
+from ..evaluation.judges import load_judge, save_judge
 from ..evaluation.judges.blocks import to_input
 from ..evaluation.judges.inverse import KEYS, MIRRORED, InverseJudge, mirrored, motion
 from ..evaluation.judges.scene import SceneJudge
@@ -165,15 +165,20 @@ def thing_maps(episode: dict, t: int) -> tuple[np.ndarray, bool]:
     return heat.astype(np.float16), bool(box)
 
 
-def train_scene(folder: Path, steps: int = 1200, batch: int = 24, seed: int = 0,
-                report=print) -> dict:
-    """Train and store the scene judge; returns its scores on held-back layouts."""
+def train_scene(folder: Path, steps: int = 2800, batch: int = 24, seed: int = 0,
+                go_on: bool = False, report=print) -> dict:
+    """Train and store the scene judge; returns its scores on held-back layouts.
+
+    go_on: begin with the stored judge instead of a new one.
+    """
     torch.manual_seed(seed)
     x, label, light, ball, box, seeds = scene_set(folder, seed)
     cut = sorted(set(seeds.tolist()))[-HELD]
     train = torch.from_numpy(np.flatnonzero(seeds < cut))
     held = torch.from_numpy(np.flatnonzero(seeds >= cut))
     model = SceneJudge(len(THEMES))
+    if go_on:
+        model = load_judge("scene", model)[0].train()
     optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)

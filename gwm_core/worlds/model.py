@@ -16,12 +16,14 @@ from ..pictures import first_picture
 from ..store import ClipStore, Progress, StateStore
 from ..world import Observation, World, check_prompt
 from .events import apply_event
-from .first import first_frame, start_world
+from .first import FAMILIAR, first_frame, start_world
 from .parts import Parts
 from .saved import state_from_arrays
 from .state import RolloutState
 from .tick import advance_tick
 
+ROOM_TO_WALK = 5.0
+"""Median depth in metres of a picture without depth that looks like no room the model knows."""
 DEPTH_KINDS = ("near_white", "near_black", "metres")
 
 
@@ -85,7 +87,11 @@ class RoomsModel:
         view = self.embodiment.views[0]
         first = first_picture(image, self.parts.depth, view.width, view.height, depth=depth,
                               depth_kind=kind, fov_deg=view.fov_deg)
-        return first.rgb, np.asarray(first.depth, np.float32), float(first.pitch)
+        metres = np.asarray(first.depth, np.float32)
+        if depth is None and first.rooms < FAMILIAR:
+            # The size of what a painting shows is anyone's guess: leave room to walk.
+            metres = metres * max(1.0, ROOM_TO_WALK / float(np.median(metres)))
+        return first.rgb, metres.clip(0.05, 60).astype(np.float32), float(first.pitch)
 
     def step(self, world: World, controls: Controls | str, progress: Progress | None = None,
              clips: ClipStore | None = None) -> tuple[World, Clip]:

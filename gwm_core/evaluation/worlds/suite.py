@@ -30,14 +30,14 @@ Say = Callable[[str], None]
 class Size:
     """How many cases of each kind a run takes."""
 
-    walks: int = 12
+    walks: int = 14
     long_ticks: int = 32
     played: int = 16
-    turns: int = 6
-    returns: int = 4
-    bumps: int = 40
+    turns: int = 5
+    returns: int = 3
+    bumps: int = 32
     throws: int = 8
-    pushes: int = 6
+    pushes: int = 4
     prompts: int = 28
     events: int = 14
     pairs: int = 8
@@ -45,6 +45,7 @@ class Size:
 
 
 SHORT = Size()
+FEW = Size(walks=8, played=8, bumps=16, throws=5, pushes=2)
 FULL = Size(walks=40, played=48, turns=20, returns=12, bumps=200, throws=24, pushes=16,
             prompts=112, events=48, pairs=24)
 
@@ -270,4 +271,4 @@ def _named(attributes: dict) -> dict:
     return {**out, "objects": things}
 
 
-__all__ = ["FULL", "SHORT", "Size", "Suite"]
+__all__ = ["FEW", "FULL", "SHORT", "Size", "Suite"]
