@@ -22,6 +22,7 @@ LOWEST, HIGHEST, VOXEL = 0.12, 1.68, 0.03
 BESIDE, BEFORE = 0.025, 0.08
 """A seen point counts for a level ray that it lies beside (m), when it is this much nearer (m)
 than the surfaces the ray meets: tops of things too low for the rays at their heights."""
+INSIDE = 0.12
 _POINTS: WeakKeyDictionary = WeakKeyDictionary()
 
 
@@ -114,9 +115,31 @@ class MemorySurroundings:
         if len(heights) == len(PLAYER_HEIGHTS):
             points = point_profile(self.memory, place, heights, azimuths, LEVEL_REACH)
             dist = np.where(points < dist - BEFORE, points, dist)
+            dist = self._down(np.asarray(place, np.float64), heights, azimuths, dist)
         # What is not seen within reach is taken as free: it is imagined before one gets there.
         free = np.ones(len(dist), bool)
         return np.where(dist >= LEVEL_REACH, FAR, dist).astype(np.float32), free
+
+    def _down(self, place, heights, azimuths, dist):
+        """What was seen at one height goes on below it, unless one has looked through there.
+
+        Close to a wall the picture shows its upper part alone.
+        """
+        from .clearance import seen_free
+
+        out = np.array(dist)
+        way = np.stack([np.cos(azimuths), np.sin(azimuths)], 1)
+        for h in range(len(heights) - 2, -1, -1):
+            above = out[:, h + 1]
+            ask = np.nonzero((above < LEVEL_REACH) & (out[:, h] > above + BEFORE))[0]
+            if not len(ask):
+                continue
+            points = np.empty((len(ask), 3))
+            points[:, :2] = place[:2] + way[ask] * (above[ask] + INSIDE)[:, None]
+            points[:, 2] = place[2] + heights[h]
+            hidden = ask[~seen_free(self.memory, points)]
+            out[hidden, h] = above[hidden]
+        return out
 
     def rays(self, origin, dirs):
         """See state_observe.Surroundings."""

@@ -170,3 +170,40 @@ def test_box_frame_faces_the_walker():
             gap = (bearing - frame + np.pi) % (2 * np.pi) - np.pi
             assert abs(gap) <= np.pi / 4 + 1e-6
             assert abs(np.sin(2 * (frame - yaw))) < 1e-6
+
+
+def wall_memory(distance, low=0.0, high=3.0):
+    """A level picture of one upright wall between two heights, nothing else near."""
+    from gwm_core.memory import Keyframe, Memory
+
+    height, width = 160, 256
+    focal = height / 2 / np.tan(np.radians(30))
+    rows = 1.55 - (np.arange(height) + 0.5 - height / 2) / focal * distance
+    depth = np.full((height, width), 9.0, np.float32)
+    depth[(rows > low) & (rows < high)] = distance
+    rgb = np.full((height, width, 3), 128, np.uint8)
+    return Memory().add(Keyframe(rgb=rgb, depth=depth, pose=(0, 0, 1.55, 0, 0)))
+
+
+def test_a_wall_seen_from_close_goes_on_below_the_picture():
+    from gwm_core.state_memory import MemorySurroundings
+
+    around = MemorySurroundings(wall_memory(0.9))
+    dist, _ = around.around(np.zeros(3), physics.PLAYER_HEIGHTS, np.array([0.0, 0.1, -0.1]))
+    assert np.abs(dist[0] - 0.9).max() < 0.05
+
+
+def test_one_may_look_through_below_a_thing():
+    from gwm_core.state_memory import MemorySurroundings
+
+    around = MemorySurroundings(wall_memory(1.5, low=1.4))
+    dist, _ = around.around(np.zeros(3), physics.PLAYER_HEIGHTS, np.array([0.0, 0.1, -0.1]))
+    assert abs(dist[0, -1] - 1.5) < 0.05 and dist[0, 3] == FAR
+
+
+def test_walking_up_to_a_wall_known_from_its_upper_part(model):
+    memory = wall_memory(0.9)
+    player = Player(pos=(0, 0, 0), vel=(0, 0, 0))
+    for t in range(12):
+        player = model.step(player, Bodies.empty(), keys(w=1), memory, t + 1).players[-1]
+    assert 0.55 < player.pos[0] < 0.72
