@@ -33,7 +33,7 @@ def test_same_bits_everywhere(own_server, lab_args, mode):
     if _seen:
         own_server.restart(*lab_args, *MODES.get(mode, ()))
     graph, nodes = walk()
-    entry = own_server.queue(graph.prompt)
+    entry = own_server.queue(graph.prompt, timeout=280)
     _seen[mode] = [told(entry, node).split(" bytes")[0] for node in nodes]
     assert _seen[mode] == next(iter(_seen.values()))
     assert all(len(text) > 40 for text in _seen[mode])

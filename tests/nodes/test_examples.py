@@ -24,7 +24,7 @@ def shorten(prompt: dict) -> dict:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_example_runs(lab, name):
-    entry = lab.queue(shorten(lab.convert(example(name))))
+    entry = lab.queue(shorten(lab.convert(example(name))), timeout=280)
     files = lab.outputs(entry)
     assert files and all(file.stat().st_size > 500 for file in files)
     for file in (f for f in files if f.suffix == ".mp4"):
