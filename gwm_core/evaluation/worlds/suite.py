@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -58,9 +59,26 @@ class Suite:
         self.given_depth = given_depth
         model.trace = True
         self.view = model.embodiment.views[0]
-        self.scene, self.scene_scores = load_judge("scene", SceneJudge(THEMES))
-        self.inverse, _ = load_judge("inverse", InverseJudge())
-        self.patch, _ = load_judge("patch", PatchJudge())
+
+    @cached_property
+    def _scene(self):
+        return load_judge("scene", SceneJudge(THEMES))
+
+    @property
+    def scene(self) -> SceneJudge:
+        return self._scene[0]
+
+    @property
+    def scene_scores(self) -> dict:
+        return self._scene[1]
+
+    @cached_property
+    def inverse(self) -> InverseJudge:
+        return load_judge("inverse", InverseJudge())[0]
+
+    @cached_property
+    def patch(self) -> PatchJudge:
+        return load_judge("patch", PatchJudge())[0]
 
     # ------------------------------------------------------------------ playing
     def begin(self, case: Case):
