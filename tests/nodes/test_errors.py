@@ -195,7 +195,8 @@ def test_models_of_the_extra_folder_and_damaged_ones(lab, extra_models):
     (extra_models / "cut.safetensors").write_bytes(data[: len(data) // 2])
     (extra_models / "foreign.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
     try:
-        names = lab.client.object_info()["GWMLoadModel"]["input"]["required"]["model_name"][0]
+        spec = lab.client.object_info()["GWMLoadModel"]["input"]["required"]["model_name"]
+        names = spec[1]["options"]
         assert names[0] == "gwm-rooms" and "mine.safetensors" in names
         assert not any(".bank." in name for name in names)
         for name, wrong in (("mine", False), ("cut", True), ("foreign", True)):
