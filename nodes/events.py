@@ -63,7 +63,7 @@ class GWMWorldEvent(io.ComfyNode):
     @classmethod
     def execute(cls, world, text) -> io.NodeOutput:
         with world.host.running() as loaded:
-            said = loaded.understand(text)
+            said = loaded.understand(text, event=True)
             changed = world.world.with_event(text)
         line = understood_line(said.understood, said.ignored)
         say(line)

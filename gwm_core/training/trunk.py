@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..worlds.tokens import BODY_WIDTH, STATE_TOKENS
 from . import guides
 from .dynamics import TrainConfig
 from .dynamics import train as train_dynamics
+from .noising import NoiseConfig
 
 WIDTH, DEPTH, HEADS, WINDOW = 192, 4, 4, 16
 
@@ -27,8 +27,8 @@ def streams(tokenizer: PatchTokenizer) -> list[StreamConfig]:
     """The rooms embodiment's streams in sequence order."""
     return [
         StreamConfig("controls", 1, 9),
-        StreamConfig("state", STATE_TOKENS, BODY_WIDTH),
-        StreamConfig("audio", AUDIO_TOKENS, AUDIO_WIDTH),
+        StreamConfig("state", STATE_TOKENS, BODY_WIDTH, weight=0.1),
+        StreamConfig("audio", AUDIO_TOKENS, AUDIO_WIDTH, weight=0.1),
         StreamConfig(VIEW, tokenizer.tokens, tokenizer.token_width, tokenizer.grid, guide=True),
     ]
 
@@ -53,11 +53,12 @@ class TokenShards:
         return out
 
 
-def train(episodes: Path, work: Path, out: Path, minutes: float = 25, steps: int = 4000,
-          batch: int = 8, ticks: int = 6, seed: int = 0, log=print) -> dict:
+def train(episodes: Path, work: Path, out: Path, minutes: float = 25, steps: int = 6000,
+          batch: int = 4, ticks: int = 3, seed: int = 0, log=print) -> dict:
     """Fit the view tokens, draw the guides, train, and write `out` (fp16 safetensors).
 
-    Stops after `steps` steps or `minutes` of training, whichever is first; resumable.
+    Stops after `steps` steps or `minutes` of training, whichever is first; resumable. With
+    `minutes` the learning rate falls over that time: 0 makes a run independent of timing.
     """
     from safetensors.torch import save_file
 
@@ -68,8 +69,10 @@ def train(episodes: Path, work: Path, out: Path, minutes: float = 25, steps: int
     log(f"trunk: {shards.data['view'].shape[0]} walks of {shards.data['view'].shape[1]} ticks")
     torch.manual_seed(seed)
     model = Dynamics(streams(tokenizer), WIDTH, DEPTH, HEADS, WINDOW)
-    config = TrainConfig(model=model.config, batch=batch, ticks=ticks, seed=seed)
-    ends = time.monotonic() + 60 * minutes
+    config = TrainConfig(
+        model=model.config, batch=batch, ticks=ticks, seed=seed, minutes=minutes, history=0.3,
+        warmup=40, average=0.995, uncovered=6.0,
+        noise=NoiseConfig(full=0.45, view_known=0.05, guide=0.1, context=0.1))
     figures: dict[str, float] = {}
 
     def report(step: int, values: dict[str, float]) -> None:
@@ -77,8 +80,7 @@ def train(episodes: Path, work: Path, out: Path, minutes: float = 25, steps: int
         if step % 50 == 0:
             log(f"trunk {step}: " + ", ".join(f"{k} {v:.4f}" for k, v in values.items()))
 
-    model = train_dynamics(config, shards, work / "run", steps, progress=report,
-                           should_stop=lambda: time.monotonic() > ends)
+    model = train_dynamics(config, shards, work / "run", steps, progress=report)
     tensors = {f"dynamics.{k}": v.detach().half().contiguous()
                for k, v in model.state_dict().items()}
     tensors |= {f"patches.{k}": v.detach().half().contiguous()

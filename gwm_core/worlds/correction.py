@@ -96,22 +96,23 @@ def correct(parts: Parts, state: RolloutState, row: np.ndarray, moved, looks: li
     state_now = _row(state_tokens(moved.players[-1], moved.bodies[-1]), device)
     known = {"state": state_now, "audio": _row(audio[0], device)}
     controls = _row(control_token(row)[0], device)
-    token_guide = {VIEW: TokenGuide(guide, coverage)}
     past = state.past
+    before = {VIEW: TokenGuide(past.guide, past.coverage)}
+    if covered.all():  # nothing to correct: only the history goes on
+        cache = parts.dynamics.commit(state.cache, past.tokens, past.controls, state.tick, before)
+        return np.stack([v.frame for v in looks]), cache, Past({**known, VIEW: guide}, controls,
+                                                               guide, coverage)
     start = noise(state.seed, state.tick + 1, 0, VIEW, tuple(given.shape))
     cache, made = parts.dynamics.commit_step(
         state.cache, past.tokens, past.controls, {**known, VIEW: _row(start, device)},
-        {"state": 0.0, "audio": 0.0, VIEW: 1.0}, controls, state.tick,
-        guides={VIEW: TokenGuide(past.guide, past.coverage)}, next_guides=token_guide)
-    frames, clean = [v.frame for v in looks], guide
-    if not covered.all():
-        change, _ = parts.patches.decode_change((made[VIEW][0, 0] - guide[0, 0]).cpu())
-        rgb = np.where(covered[..., None], rgb, _added(rgb, change))
-        frames = [fogged(parts, rgb[k], looks[k].guide, state.scene.light)
-                  for k in range(len(looks))]
-        clean = _row(view_tokens(parts, rgb, depth), device)
-    return (np.stack(frames), cache,
-            Past({**known, VIEW: clean}, controls, guide, coverage))
+        {"state": 0.0, "audio": 0.0, VIEW: 1.0}, controls, state.tick, guides=before,
+        next_guides={VIEW: TokenGuide(guide, coverage)})
+    change, _ = parts.patches.decode_change((made[VIEW][0, 0] - guide[0, 0]).cpu())
+    rgb = np.where(covered[..., None], rgb, _added(rgb, change))
+    frames = np.stack([fogged(parts, rgb[k], looks[k].guide, state.scene.light)
+                       for k in range(len(looks))])
+    clean = _row(view_tokens(parts, rgb, depth), device)
+    return frames, cache, Past({**known, VIEW: clean}, controls, guide, coverage)
 
 
 def _added(rgb: np.ndarray, change: np.ndarray) -> np.ndarray:

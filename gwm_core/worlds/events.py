@@ -17,7 +17,7 @@ def apply_event(parts: Parts, state: RolloutState, text: str) -> RolloutState:
     Kept pixels are not touched: each remembers the light it was seen in and is shown in the
     present one, so a change holds wherever one turns.
     """
-    said = parts.words.understand(text)
+    said = parts.words.understand(text, event=True)
     scene = state.scene
     scene = replace(scene, light=light_of(said.change, scene.light),
                     attributes={**scene.attributes, **said.change})

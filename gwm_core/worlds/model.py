@@ -108,9 +108,10 @@ class RoomsModel:
 
     # ------------------------------------------------------------------ words
 
-    def understand(self, text: str):
-        """What a prompt says to this model: ``understood`` and ``ignored`` words, attributes."""
-        return self.parts.words.understand(text)
+    def understand(self, text: str, event: bool = False):
+        """What a prompt (or an event) says to this model: ``understood`` and ``ignored`` words,
+        attributes, change."""
+        return self.parts.words.understand(text, event=event)
 
     # ------------------------------------------------------------------ what World calls
 
