@@ -36,11 +36,11 @@ class Size:
     played: int = 16
     turns: int = 5
     returns: int = 3
-    bumps: int = 32
+    bumps: int = 24
     throws: int = 8
     pushes: int = 4
-    prompts: int = 28
-    events: int = 14
+    prompts: int = 24
+    events: int = 12
     pairs: int = 8
     late: int = 500
 
