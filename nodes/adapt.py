@@ -26,6 +26,13 @@ DEPTH_KINDS = {
 }
 
 
+def depth_kind(choice: str, name: str) -> str:
+    """The library's word for a choice of :data:`DEPTH_KINDS`; GWMError for any other."""
+    if choice not in DEPTH_KINDS:
+        raise GWMError(f"{name}: {choice!r}; one of {', '.join(DEPTH_KINDS)} is accepted")
+    return DEPTH_KINDS[choice]
+
+
 def tensor_of(value, name: str, dims: tuple[int, ...], what: str) -> torch.Tensor:
     """The float CPU tensor behind an input, or a sentence about what it is instead."""
     if not isinstance(value, torch.Tensor):

@@ -124,6 +124,13 @@ class GWMLoadWorld(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, file=None):
+        try:
+            return file is None or bool(world_path(file))
+        except GWMError as error:
+            return str(error)
+
+    @classmethod
     def fingerprint_inputs(cls, model=None, file=""):
         return file_mark(world_path(file))
 

@@ -13,6 +13,7 @@ from comfy_api.v0_0_2 import io
 from .. import gwm_core as gwm
 from ..gwm_core.about import about
 from ..gwm_core.checkpoint import BANK_SUFFIX, EMBEDDED, SUFFIX, list_models
+from ..gwm_core.errors import GWMError
 from .host import HostModel, operations, pick_device, plain_tensors
 from .types import GWMModel
 
@@ -43,7 +44,14 @@ def model_names() -> list[str]:
 
 
 def model_path(name: str) -> str:
-    """Where a listed model lies."""
+    """Where a listed model lies; GWMError for any other name."""
+    # The oldest supported host does not hold a choice against its list.
+    names = model_names()
+    if name not in names:
+        raise GWMError(
+            f"model_name: {name!r} is not in list; there are: {', '.join(names) or 'none'} "
+            f"(files belong into models/{FOLDER})"
+        )
     embedded = embedded_models()
     if name in embedded:
         return str(embedded[name])
@@ -100,6 +108,13 @@ class GWMLoadModel(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, model_name=None):
+        try:
+            return model_name is None or bool(model_path(model_name))
+        except GWMError as error:
+            return str(error)
 
     @classmethod
     def fingerprint_inputs(cls, model_name, device):

@@ -13,6 +13,7 @@ from .adapt import (
     clip_audio,
     clip_depth,
     clip_images,
+    depth_kind,
     depth_to_array,
     image_to_array,
     video_of,
@@ -105,7 +106,7 @@ class GWMNewWorld(io.ComfyNode):
     def execute(cls, model, prompt, seed, depth_is, image=None, depth=None) -> io.NodeOutput:
         if depth is not None and image is None:
             raise GWMError("depth: it needs the image it belongs to; wire that into 'image' too")
-        kind = DEPTH_KINDS[depth_is]
+        kind = depth_kind(depth_is, "depth_is")
         picture = None if image is None else image_to_array(image)
         distance = None if depth is None else depth_to_array(depth)
         with model.running() as loaded:
@@ -182,6 +183,7 @@ class GWMStepWorld(io.ComfyNode):
 
     @classmethod
     def execute(cls, world, text, depth_as, controls=None) -> io.NodeOutput:
+        kind = depth_kind(depth_as, "depth_as")
         track = step_controls(world, text, controls)
         with world.host.running():
             after, clip = world.world.step(track, progress=TickProgress(len(track)))
@@ -190,7 +192,7 @@ class GWMStepWorld(io.ComfyNode):
             images,
             ExecutionBlocker("audio: this model makes no sound") if audio is None else audio,
             video_of(images, audio, clip.fps),
-            clip_depth(clip, DEPTH_KINDS[depth_as]),
+            clip_depth(clip, kind),
             track,
             WorldOnWire(after, world.host),
         )

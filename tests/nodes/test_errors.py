@@ -234,3 +234,12 @@ def test_wan_length_and_too_many_frames(lab):
         4,
     )
     assert "100 frames" in refused(lab, graph)
+
+
+def test_choices_that_do_not_exist(lab):
+    graph = Graph()
+    graph.tell(graph.world(depth_is="sideways"), 0)
+    assert "near is white" in refused(lab, graph)
+    graph = Graph()
+    graph.tell(graph.add("GWMCameraPath", move="fly", seconds=1.0, turn=0.0, tilt=0.0), 0)
+    assert "no move is called 'fly'" in refused(lab, graph)
