@@ -49,17 +49,22 @@ def _appeared(before, after) -> bool:
     return bool((fresh & (_field(after, "kind") == 1)).any())
 
 
-def key_scores(judge: InverseJudge, cases: list[Case], clips: list[np.ndarray],
+def readings(judge: InverseJudge, cases: list[Case],
+             clips: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What the judge reads from each clip: frames [2T, H, W, 3] after its case's first picture."""
+    return [judge.read(np.concatenate([case.frames[:1], clip]))
+            for case, clip in zip(cases, clips, strict=True)]
+
+
+def key_scores(read: list[tuple[np.ndarray, np.ndarray]], cases: list[Case],
                shift: int = 0) -> tuple[dict[str, float], float, dict[str, int]]:
     """(balanced accuracy by key, correlation of the turn rate, positives by key).
 
-    clips: frames [2T, H, W, 3] after the first picture; `shift` reads them against the controls
-    of another case (the shuffled baseline).
+    read: see `readings`; `shift` holds them against the controls of another case (the shuffled
+    baseline).
     """
     probability, positive, negative, look, turned = [], [], [], [], []
-    for i, clip in enumerate(clips):
-        case = cases[i]
-        keys, seen = judge.read(np.concatenate([case.frames[:1], clip]))
+    for i, (keys, seen) in enumerate(read):
         other = cases[(i + shift) % len(cases)]
         n = min(len(keys), other.ticks)
         probability.append(keys[:n])
@@ -82,9 +87,11 @@ def key_scores(judge: InverseJudge, cases: list[Case], clips: list[np.ndarray],
 def control_metrics(judge: InverseJudge, cases: list[Case],
                     clips: list[np.ndarray]) -> list[Metric]:
     """worlds.keys_accuracy, worlds.keys_worst, worlds.turn_r."""
-    ours, r, counts = key_scores(judge, cases, clips)
-    true, r_true, _ = key_scores(judge, cases, [case.frames[1:] for case in cases])
-    other, r_other, _ = key_scores(judge, cases, clips, shift=1)
+    made = readings(judge, cases, clips)
+    ours, r, counts = key_scores(made, cases)
+    other, r_other, _ = key_scores(made, cases, shift=1)
+    true, r_true, _ = key_scores(
+        readings(judge, cases, [case.frames[1:] for case in cases]), cases)
     mean = {name: float(np.mean(list(s.values()))) for name, s in
             (("ours", ours), ("true", true), ("other", other))}
     worst = min(ours, key=ours.get)
