@@ -51,10 +51,10 @@ class Ahead:
 
     def result(self) -> Made:
         """What it made; waits where it is not done yet."""
-        if self._made is None:
-            self._made = self._future.result()
-            self._future = None
-        return self._made
+        made = self._made
+        if made is None:
+            made = self._made = self._future.result()
+        return made
 
 
 @dataclass(frozen=True)
