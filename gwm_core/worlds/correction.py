@@ -111,7 +111,7 @@ def correct(parts: Parts, state: RolloutState, row: np.ndarray, moved, looks: li
     rgb = np.where(covered[..., None], rgb, _added(rgb, change))
     frames = np.stack([fogged(parts, rgb[k], looks[k].guide, state.scene.light)
                        for k in range(len(looks))])
-    clean = _row(view_tokens(parts, rgb, depth), device)
+    clean = guide + (made[VIEW] - guide) * (1 - coverage)
     return frames, cache, Past({**known, VIEW: clean}, controls, guide, coverage)
 
 

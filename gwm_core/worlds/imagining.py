@@ -14,7 +14,7 @@ from ..state_memory import MATERIAL_LABEL
 from .parts import CANONICAL_LIGHT, Parts
 from .state import Ahead, Made, RolloutState, Scene
 
-WAIT = 4
+WAIT = 6
 """Ticks from asking for a view to its becoming visible."""
 PAUSE = 2
 """Ticks of rest after a view that brought little."""
@@ -23,6 +23,10 @@ UP_AND_DOWN = (-38.0, 34.0)
 """Degrees of the views that make a first picture's surroundings: all headings level, then the
 floor and the ceiling at each."""
 FEW = 40
+MUCH = 0.03
+FRUITLESS = 12
+"""Ticks of rest after a view that brought less than this share of new pixels: what stays unseen
+there (behind a surface that one stands in, say) would be asked for again and again."""
 
 _pool = ThreadPoolExecutor(1, thread_name_prefix="gwm-imagine")
 
@@ -41,11 +45,11 @@ def imagine_view(parts: Parts, memory: Memory, placements: tuple[Placement, ...]
     keep &= made.sure
     placed = made.placements or placements
     if keep.sum() < FEW:
-        return Made((), placed, made.remembered)
+        return Made((), placed, made.remembered, keep.size)
     frame = Keyframe(rgb=made.rgb, depth=made.depth, pose=pose, keep=keep, border=border,
                      label=made.label, light=CANONICAL_LIGHT, camera=camera,
                      origin=parts.imaginer.name)
-    return Made((frame,), placed, made.remembered)
+    return Made((frame,), placed, made.remembered, keep.size)
 
 
 def themes_of(label: np.ndarray) -> np.ndarray:
@@ -76,7 +80,8 @@ def take_due(state: RolloutState) -> RolloutState:
     memory = state.memory
     for frame in made.keyframes:
         memory = memory.add(frame)
-    rest = PAUSE if made.keyframes else 4 * PAUSE
+    gained = sum(frame.points for frame in made.keyframes)
+    rest = PAUSE if gained > MUCH * made.pixels else FRUITLESS
     return state.replace(memory=memory, placements=made.placements, ahead=None,
                          quiet_until=state.tick + 1 + rest)
 
@@ -84,17 +89,15 @@ def take_due(state: RolloutState) -> RolloutState:
 def ask_ahead(parts: Parts, state: RolloutState, velocity: np.ndarray,
               turn_rate: float) -> RolloutState:
     """Ask for the next view to imagine, if one is wanted; `turn_rate` in radians a second."""
-    if state.ahead is not None:
+    if state.ahead is not None or state.tick < state.quiet_until:
         return state
     pose = state.player.pose
     now = urgent(state.memory, pose, parts.camera)
-    if now is None and state.tick < state.quiet_until:
-        return state
     there = now if now is not None else ahead(state.memory, pose, parts.camera,
                                               velocity=velocity, turn_rate=turn_rate)
     if there is None:
         return state
     arguments = (parts, state.memory, state.placements, state.scene, np.asarray(there),
                  state.seed * 1_000_003 + state.tick)
-    due = state.tick + (1 if now is not None else WAIT)
+    due = state.tick + WAIT
     return state.replace(ahead=Ahead(due, _pool.submit(imagine_view, *arguments)))

@@ -44,8 +44,9 @@ def state_to_arrays(state: RolloutState) -> tuple[dict[str, np.ndarray], dict[st
         made = state.ahead.result()
         coming = Memory(made.keyframes)
         arrays |= {f"ahead.{k}": v for k, v in coming.to_arrays().items()}
-        meta["ahead"] = {"due": state.ahead.due, "remembered": made.remembered,
-                         "placements": [asdict(p) for p in made.placements]}
+        meta["ahead"] = {
+            "due": state.ahead.due, "remembered": made.remembered, "pixels": made.pixels,
+            "placements": [asdict(p) for p in made.placements]}
     return arrays, meta
 
 
@@ -62,7 +63,7 @@ def state_from_arrays(parts: Parts, arrays: dict[str, np.ndarray], meta: Any) ->
     if meta["ahead"] is not None:
         coming: tuple[Keyframe, ...] = Memory.from_arrays(part("ahead")).keyframes
         made = Made(coming, _placements(meta["ahead"]["placements"]),
-                    float(meta["ahead"]["remembered"]))
+                    float(meta["ahead"]["remembered"]), int(meta["ahead"]["pixels"]))
         ahead = Ahead(int(meta["ahead"]["due"]), made=made)
     return RolloutState(
         seed=int(meta["seed"]), tick=int(meta["tick"]), scene=_scene(meta["scene"]),

@@ -31,11 +31,12 @@ class Scene:
 @dataclass(frozen=True)
 class Made:
     """What an imagination gave: keyframes to keep (none when nothing new came of it), and all
-    places that are laid in the world now."""
+    places that are laid in the world now; `pixels` of the view in all."""
 
     keyframes: tuple[Keyframe, ...]
     placements: tuple[Placement, ...]
     remembered: float = 0.0
+    pixels: int = 1
 
 
 class Ahead:
