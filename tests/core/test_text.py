@@ -45,7 +45,7 @@ def reader():
     torch.manual_seed(0)
     model, composer = TextEncoder(32, 24), Composer(0)
     optimiser = torch.optim.AdamW(model.parameters(), 6e-3)
-    for _ in range(70):
+    for _ in range(150):
         ids, tags, values = batch(composer, 48, 0.0)
         out = model(ids)
         loss = torch.nn.functional.cross_entropy(out["tags"].flatten(0, 1), tags.flatten(),
