@@ -71,13 +71,19 @@ def cache(comfy_tree: Path, tmp_path_factory) -> Path:
     return folder
 
 
+def hear_ctrl_c() -> None:
+    """Tests that run in the background of a shell inherit that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Studio:
     """`gwm studio` in a process of its own; `lines` are what it printed until it was open."""
 
     def __init__(self, cache: Path, *words: str):
         command = [*GWM, "studio", "--no-browser", "--cpu", "--cache", str(cache), *words]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
+            preexec_fn=hear_ctrl_c,
         )
         self.lines = []
         for line in self.process.stdout:
@@ -230,7 +236,8 @@ def test_ctrl_c_cancels_a_run_and_leaves_the_studio(studio, cache, tmp_path):
     slow = {"1": {"class_type": "TestSlow", "inputs": {"seconds": 60.0}}}
     file = write(tmp_path / "slow.json", slow)
     process = subprocess.Popen(
-        [*GWM, "run", file, "--cache", str(cache)], stderr=subprocess.PIPE, text=True, cwd=ROOT
+        [*GWM, "run", file, "--cache", str(cache)], stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        preexec_fn=hear_ctrl_c,
     )
     from gwm_core.cli.client import Client
 
