@@ -9,11 +9,13 @@ process when two Python threads draw at once, which a server does.)
 from __future__ import annotations
 
 import os
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 import numpy as np
 from numba import njit, types
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.extending import intrinsic
 
 _lock = Lock()
@@ -30,15 +32,36 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
 
 
+class _NamedImpl(CompileResultCacheImpl):
+    """Cached code by the module's name too.
+
+    Compiled code asks for its module by name. A host imports this package under a name of its own
+    (ComfyUI: by the pack's path), so the same file's code must not be shared between two names.
+    """
+
+    def __init__(self, py_func):
+        self._module = f"{zlib.crc32(py_func.__module__.encode()):08x}"
+        super().__init__(py_func)
+
+    def get_filename_base(self, fullname, abiflags):
+        return super().get_filename_base(f"{fullname}-{self._module}", abiflags)
+
+
+class _NamedCache(FunctionCache):
+    _impl_class = _NamedImpl
+
+
 def kernel(function):
     """Compile `function` with numba at its first call; cached on disk where a folder is writable.
 
     A kernel calls only helpers of its own file: numba's cache watches no other file.
     """
+    compiled = njit(nogil=True, error_model="numpy")(function)
     try:
-        return njit(nogil=True, cache=True, error_model="numpy")(function)
+        compiled._cache = _NamedCache(function)
     except RuntimeError:  # no writable place for the cache
-        return njit(nogil=True, error_model="numpy")(function)
+        pass
+    return compiled
 
 
 @intrinsic

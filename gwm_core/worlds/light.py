@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..bodies import Bodies
-from ..compiled import njit
+from ..compiled import kernel
 from ..memory import Camera, Keyframe, Memory
 from ..relight import Relighter
 
@@ -31,7 +31,7 @@ def ray_lengths(width: int, height: int, fov_deg: float) -> np.ndarray:
     return np.linalg.norm(rays, axis=-1).astype(np.float32)
 
 
-@njit
+@kernel
 def _fog(rgb, distance, density, colour, clear, thinnest, out):
     height, width = distance.shape
     for y in range(height):
