@@ -16,14 +16,16 @@ sys.modules[name] = package = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(package)
 cast = importlib.import_module(name + ".rays").cast
 column = np.array([[3, 0, -1, 1, 0.5]])
-print(cast(np.zeros((1, 3)), np.array([[1.0, 0, 0]]), np.zeros((0, 8)), np.zeros((0, 5)), column)[0])
+ahead = np.array([[1.0, 0, 0]])
+print(cast(np.zeros((1, 3)), ahead, np.zeros((0, 8)), np.zeros((0, 5)), column)[0])
 """
 
 
 def test_a_host_may_import_the_package_under_a_name_of_its_own(tmp_path):
     env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     said = []
-    for name in ("/srv/comfy/custom_nodes/gwm_core", "gwm_core", "/srv/comfy/custom_nodes/gwm_core"):
+    hosted = "/srv/comfy/custom_nodes/gwm_core"
+    for name in (hosted, "gwm_core", hosted):
         run = subprocess.run([sys.executable, "-c", CAST, name], cwd=ROOT, env=env, text=True,
                              capture_output=True, timeout=300)
         assert run.returncode == 0, run.stderr
