@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ from .errors import CheckpointError
 from .imaginers.panorama import CELLS_U, CELLS_V, HEIGHT, WIDTH, Panorama
 
 MAX_BYTES = 24_000_000
+PLACES_KEPT, PICTURES_KEPT = 160, 24
+"""Decoded places in memory: .26 MB each, .8 MB more with the picture."""
 KIND = "remembered places"
 _NAMES = {
     "pictures", "picture_ends", "surfaces", "surface_ends", "planes", "labels", "plane_ends",
@@ -78,7 +80,7 @@ class Place:
 
 
 class Bank:
-    """A bank in memory; decoded places are kept, the most recent 24 of them (thread-safe).
+    """A bank in memory; the decoded places used last are kept (thread-safe).
 
     ``cells`` u8 [N, 10, 36, 5]: mean red, green, blue, coded nearness and commonest theme + 1
     (0: none) per 10 degrees. ``places`` i32 [N, 6]: theme, floor material, layout seed, doorway
@@ -156,8 +158,11 @@ class Bank:
         with self._lock:
             self._kept[index] = pano
             self._kept.move_to_end(index)
-            while len(self._kept) > 24:
+            while len(self._kept) > PLACES_KEPT:
                 self._kept.popitem(last=False)
+            shown = [i for i, p in self._kept.items() if p.rgb is not None]
+            for i in shown[:-PICTURES_KEPT]:
+                self._kept[i] = replace(self._kept[i], rgb=None)
 
 
 def write_bank(path, entries, info: dict) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from ..bank import Bank
 from ..imagine import Context, Imagined, Placement
 from ..noise import rng as make_rng
+from .crisp import crisp
 from .panorama import camera_basis, view
 from .seams import View, blend, join, rim_weights, seam_cost
 from .search import (
@@ -30,9 +31,13 @@ from .search import (
 
 EYE_HEIGHT = 1.55
 #: places that remain after the coarse cells, after a few points, after many
-COUNTS, SIDE_COUNTS = (32, 12, 6), (16, 6, 2)
+COUNTS, SIDE_COUNTS = (20, 8, 5), (12, 5, 2)
 #: a seam below the first is not searched further, above the second each side gets its own place
-GOES_ON, GOOD = 0.03, 0.10
+GOES_ON, GOOD = 0.065, 0.10
+ENOUGH = 12
+"""Places of a theme from which on no other theme's are looked at."""
+COARSER = 3
+"""Candidates are compared at a third of the view's size."""
 
 
 class RememberedImaginer:
@@ -76,14 +81,15 @@ class RememberedImaginer:
         level = _turned(points, -phase)
         rim = rim_weights(mask, 0.12 * frame.width)
         ceiling = ceiling_height(level, label, mask)
-        lean = self._lean(context, own_theme(level, label, mask))
+        theme = own_theme(level, label, mask)
+        lean, among = self._lean(context, theme), self._among(context, theme)
         options = self._known(frame, context)
         known = len(options)
         trial = _Trial(frame, rgb, disparity, label, mask, rim)
         shown = [self._draw(trial.frame, p, False) for p in options]
         costs = np.array([trial.cost(s) for s in shown])
         if not known or costs.min() > GOES_ON:
-            fits = self._fits(frame, level, rgb, label, mask, rim, ceiling, lean, COUNTS)
+            fits = self._fits(frame, level, rgb, label, mask, rim, ceiling, lean, COUNTS, among)
             found = [_placement(f, phase, frame) for f in fits]
             more = [self._draw(trial.frame, p, False) for p in found]
             options, shown = options + found, shown + more
@@ -99,7 +105,7 @@ class RememberedImaginer:
         chosen = None
         if mismatch > GOOD:
             pair = self._two_sides(trial, rgb, label, mask, rim, level, phase, ceiling, lean,
-                                   list(zip(options, shown, strict=True)))
+                                   among, list(zip(options, shown, strict=True)))
             if pair is not None and pair[1] < mismatch - 0.02:
                 laid, mismatch = pair
                 left, right = (self._draw(frame, p) for p in laid)
@@ -113,7 +119,7 @@ class RememberedImaginer:
         return Imagined(out.rgb, out.depth, out.label, out.sure, max(mismatch, 0.0),
                         float(chosen.sure[~mask].mean()), placements)
 
-    def _two_sides(self, trial, rgb, label, mask, rim, level, phase, ceiling, lean, tried):
+    def _two_sides(self, trial, rgb, label, mask, rim, level, phase, ceiling, lean, among, tried):
         """A place for the left and one for the right of a hole, to be joined along a cut."""
         frame = trial.full
         hole = ~mask
@@ -123,7 +129,8 @@ class RememberedImaginer:
             side = mask & part
             if side.mean() < 0.06:
                 return None
-            fits = self._fits(frame, level, rgb, label, side, rim, ceiling, lean, SIDE_COUNTS)
+            fits = self._fits(frame, level, rgb, label, side, rim, ceiling, lean, SIDE_COUNTS,
+                              among)
             places = [_placement(f, phase, frame) for f in fits]
             shown = [(p, self._draw(trial.frame, p, False)) for p in places]
             scored = [(trial.cost(s, part) + 2.0 * float(lean[p.index]), p, s)
@@ -139,12 +146,13 @@ class RememberedImaginer:
                     best = ([place_l, place_r], cost)
         return best
 
-    def _fits(self, frame, level, rgb, label, mask, rim, ceiling, lean, counts) -> list[Fit]:
+    def _fits(self, frame, level, rgb, label, mask, rim, ceiling, lean, counts,
+              among) -> list[Fit]:
         """Places that agree with the covered pixels of ``mask``."""
         cells = collect(level, rgb, label, mask, rim, 3000)
         every = collect(level, rgb, label, mask, rim, 9000)
         return self._search.best(_strongest(every, 500), _strongest(every, 220),
-                                 frame.z - EYE_HEIGHT, ceiling, counts, lean, cells)
+                                 frame.z - EYE_HEIGHT, ceiling, counts, lean, cells, among)
 
     def _lean(self, context: Context, theme: int) -> np.ndarray:
         """Added costs of places f32 [N]: of another theme than the room of the eye, doorways."""
@@ -153,6 +161,14 @@ class RememberedImaginer:
         if wanted is not None:
             lean += np.where(self.bank.places[:, 0] == wanted, 0.0, 0.04)
         return lean.astype(np.float32)
+
+    def _among(self, context: Context, theme: int):
+        """Places worth a look: those of the eye's room's theme where it is known, else all."""
+        wanted = theme if theme >= 0 else context.theme
+        if wanted is None:
+            return None
+        fitting = np.flatnonzero(self.bank.places[:, 0] == wanted)
+        return fitting if len(fitting) >= ENOUGH else None
 
     def _known(self, frame, context: Context) -> list[Placement]:
         """Places laid earlier whose eye is near enough to show this view."""
@@ -174,8 +190,9 @@ class RememberedImaginer:
 
         origin = into(np.array([frame.x, frame.y, frame.z]) - np.array(placement.centre))
         basis = into(camera_basis(frame.yaw, frame.pitch))
-        return View(*view(pano, origin, basis, frame.width, frame.height, frame.focal,
-                          placement.lift, fine))
+        rgb, *rest = view(pano, origin, basis, frame.width, frame.height, frame.focal,
+                          placement.lift, fine)
+        return View(crisp(rgb, rest[-1]) if fine else rgb, *rest)
 
     def _fresh(self, frame, context: Context, generator) -> Placement:
         """A place for a first picture: by theme and floor, then the most telling of a few."""
@@ -210,20 +227,20 @@ class _Frame:
 
 
 class _Trial:
-    """A guide at half size, for comparing candidates."""
+    """A guide at a third of its size, for comparing candidates."""
 
     def __init__(self, frame: _Frame, rgb, disparity, label, mask, rim) -> None:
         self.full = frame
         pose = (frame.x, frame.y, frame.z, frame.yaw, frame.pitch)
-        part = (slice(1, None, 2), slice(1, None, 2))
+        part = (slice(COARSER // 2, None, COARSER),) * 2
         self.rgb, self.disparity, self.label = rgb[part], disparity[part], label[part]
         self.mask, self.rim = mask[part], rim[part]
         height, width = self.mask.shape
-        self.frame = _Frame(width, height, frame.focal / 2, pose)
+        self.frame = _Frame(width, height, frame.focal / COARSER, pose)
 
     def cost(self, view: View, columns=None) -> float:
         """Seam cost plus shares for what the candidate only guesses or magnifies in the hole."""
-        mask = self.mask if columns is None else self.mask & columns[1::2]
+        mask = self.mask if columns is None else self.mask & columns[COARSER // 2::COARSER]
         seam = seam_cost(view, self.rgb, self.disparity, self.label, mask, self.rim)
         hole = ~self.mask
         if not hole.any():

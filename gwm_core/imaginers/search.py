@@ -177,7 +177,10 @@ class Searcher:
         table = np.concatenate([np.zeros((1, THEME_CODES), np.float32), self._codes])
         themes = np.minimum(cells[..., 4], 32).transpose(2, 0, 1)
         features[..., 4:] = table[themes] * _THEME
-        self._features = features
+        features = features.reshape(CELLS_U, len(bank), -1)
+        # Per column of cells, places last: what a cell shows, then its square, for one product.
+        self._columns = np.ascontiguousarray(
+            np.concatenate([features, features * features], 2).transpose(0, 2, 1))
 
     def _queries(self, points: Points, height: float):
         """Feature means and weights per cell for every shift, plain and mirrored."""
@@ -205,29 +208,31 @@ class Searcher:
             weights.append(w)
         return shifts, np.concatenate(features), np.concatenate(weights)
 
-    def coarse(self, points: Points, height: float, keep: int, lean=None) -> list[Fit]:
+    def coarse(self, points: Points, height: float, keep: int, lean=None,
+               among=None) -> list[Fit]:
         """The ``keep`` best fits by coarse cells, at most two of one place.
 
         ``height``: of the eye above the places' eye (metres). ``lean`` f32 [N] is added to the
-        costs of places.
+        costs of places; ``among``: the places to look at (None: all).
         """
         shifts, q, w = self._queries(points, height)
         total = np.maximum(w[..., :4].sum((1, 2, 3)), 1e-6)
         used = np.flatnonzero(w[..., 0].any((0, 1)))
-        width = len(used) * CELLS_V * q.shape[-1]
-        qs = q[:, :, used].transpose(0, 2, 1, 3).reshape(len(q), width)
-        ws = w[:, :, used].transpose(0, 2, 1, 3).reshape(len(q), width)
-        constant = (ws * qs * qs).sum(1)
-        costs = np.empty((4, len(q), len(self.bank)), np.float32)
+        rows = [v[:, :, used].transpose(2, 0, 1, 3).reshape(len(used), len(q), -1) for v in (q, w)]
+        constant = (rows[1] * rows[0] ** 2).sum((0, 2))
+        asked = np.concatenate([-2.0 * rows[1] * rows[0], rows[1]], 2)
+        chosen = np.arange(len(self.bank)) if among is None else np.asarray(among)
+        columns = self._columns if among is None else self._columns[:, :, chosen]
+        costs = np.empty((4, len(q), len(chosen)), np.float32)
         for quarter in range(4):
             # Turning by a quarter moves the cells by nine columns.
-            columns = (used + quarter * (CELLS_U // 4)) % CELLS_U
-            b = self._features[columns].transpose(1, 0, 2, 3).reshape(len(self.bank), width)
-            cost = constant[:, None] - 2.0 * (ws * qs) @ b.T + ws @ (b * b).T
+            cost = np.repeat(constant[:, None], len(chosen), 1)
+            for u, column in enumerate((used + quarter * (CELLS_U // 4)) % CELLS_U):
+                cost += asked[u] @ columns[column]
             costs[quarter] = cost / total[:, None]
         if lean is not None:
-            costs += lean
-        half, places = len(shifts), len(self.bank)
+            costs += lean[chosen]
+        half, places = len(shifts), len(chosen)
         out: list[Fit] = []
         per_place: dict[int, int] = {}
         flat = costs.reshape(-1)
@@ -236,7 +241,8 @@ class Searcher:
         order = order[np.lexsort((order, flat[order]))]
         for code in order:
             quarter, rest = divmod(int(code), len(q) * places)
-            k, index = divmod(rest, places)
+            k, place = divmod(rest, places)
+            index = int(chosen[place])
             if per_place.get(index, 0) >= 2:
                 continue
             same = [f for f in out if f.index == index]
@@ -261,12 +267,13 @@ class Searcher:
         return 1.0 / float(pano.planes[best, 2]) if share[best] else 0.0
 
     def best(self, points: Points, rough: Points, height: float, ceiling: float, counts,
-             lean=None, weigh=None) -> list[Fit]:
+             lean=None, weigh=None, among=None) -> list[Fit]:
         """The best fits, cheapest first: coarse cells, then few points, then many.
 
         counts: how many remain after each of the three. ``weigh``: points for the cells.
+        lean, among: see `coarse`.
         """
-        fits = self.coarse(weigh or points, height, counts[0], lean)
+        fits = self.coarse(weigh or points, height, counts[0], lean, among)
         fits = [self.refine(f, rough, ceiling, ROUGH_STEPS) for f in fits]
         fits.sort(key=lambda f: f.cost)
         fits = [self.refine(f, points, ceiling) for f in fits[: counts[1]]]

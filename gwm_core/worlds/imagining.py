@@ -6,6 +6,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import torch
 
 from ..guide import ahead, draw, fill_cracks, new_pixels, urgent
 from ..imagine import UNKNOWN, Context, Placement, imagine
@@ -28,7 +29,8 @@ FRUITLESS = 12
 """Ticks of rest after a view that brought less than this share of new pixels: what stays unseen
 there (behind a surface that one stands in, say) would be asked for again and again."""
 
-_pool = ThreadPoolExecutor(1, thread_name_prefix="gwm-imagine")
+_pool = ThreadPoolExecutor(1, thread_name_prefix="gwm-imagine", initializer=torch.set_num_threads,
+                           initargs=(1,))
 
 
 def imagine_view(parts: Parts, memory: Memory, placements: tuple[Placement, ...], scene: Scene,

@@ -20,6 +20,7 @@ from .first import FAMILIAR, first_frame, start_world
 from .parts import Parts
 from .saved import state_from_arrays
 from .state import RolloutState
+from .threads import one_thread
 from .tick import advance_tick
 
 ROOM_TO_WALK = 5.0
@@ -127,9 +128,10 @@ class RoomsModel:
     def advance(self, state: RolloutState, controls: Controls,
                 events: tuple[tuple[int, str], ...]) -> tuple[RolloutState, Clip]:
         """One tick (see gwm_core.world.WorldModel)."""
-        for _, text in events:
-            state = apply_event(self.parts, state, text)
-        state, out = advance_tick(self.parts, state, controls.values[0])
+        with one_thread():
+            for _, text in events:
+                state = apply_event(self.parts, state, text)
+            state, out = advance_tick(self.parts, state, controls.values[0])
         view = self.embodiment.views[0].name
         info: dict[str, Any] = {"poses": out.poses, "imagined": [float(out.imagined.mean())]}
         if self.trace:
