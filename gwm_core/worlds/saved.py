@@ -78,7 +78,8 @@ def state_from_arrays(parts: Parts, arrays: dict[str, np.ndarray], meta: Any) ->
 
 def _placements(rows: list[dict]) -> tuple[Placement, ...]:
     return tuple(Placement(int(r["index"]), bool(r["mirror"]), float(r["angle"]),
-                           tuple(float(v) for v in r["centre"])) for r in rows)
+                           tuple(float(v) for v in r["centre"]), float(r["lift"]))
+                 for r in rows)
 
 
 def _scene(row: dict) -> Scene:

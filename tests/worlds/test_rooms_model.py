@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
@@ -68,6 +71,19 @@ def test_a_saved_world_goes_on_exactly(model, walked, tmp_path):
     loaded = gwm.load_world(tmp_path / "hall.gwm", fresh)
     assert loaded == world
     assert fresh.step(loaded, TRACK)[1].hash() == model.step(world, TRACK)[1].hash()
+
+
+def test_a_state_comes_back_from_its_arrays_whole(model, walked):
+    state = walked[0].state()
+    lifted = tuple(dataclasses.replace(p, lift=1.05 + 0.01 * i)
+                   for i, p in enumerate(state.placements))
+    state = state.replace(placements=lifted)
+    arrays, meta = state.to_arrays()
+    back = model.state_from_arrays(arrays, json.loads(json.dumps(meta)))
+    assert lifted and back.placements == lifted
+    again, said = back.to_arrays()
+    assert said == meta and set(again) == set(arrays)
+    assert all(np.array_equal(again[k], arrays[k]) for k in arrays)
 
 
 def test_a_dropped_state_is_replayed_exactly(model, walked):
