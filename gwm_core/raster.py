@@ -44,9 +44,13 @@ def _outside(box, m, width, row0, row1):
 
 @kernel
 def _wins(key, score, row, x, zmin, zsel, best):
-    """Whether a fragment replaces what the pixel holds; keeps the smallest depth in zmin."""
+    """Whether a fragment replaces what the pixel holds; keeps the smallest depth in zmin.
+
+    A pinned pixel (score 0) only gives way to what lies clearly in front of it: pixels imagined
+    beside it reach over its rim, a little nearer or farther.
+    """
     low = zmin[row, x]
-    if key > low * 1.015 + 0.005:
+    if key > low * 1.015 + 0.005 or (best[row, x] == 0.0 and key > 0.8 * low):
         return False
     if key < low:
         zmin[row, x] = key
@@ -58,12 +62,13 @@ def _wins(key, score, row, x, zmin, zsel, best):
 
 
 @kernel
-def _triangles(vert, tri, hom, first, f0, f1, size2, source, eye, k, stretch, coarse,
-               width, row0, row1, zmin, zsel, best, owner, su, sv, sz):
+def _triangles(vert, tri, hom, first, f0, f1, size2, source, eye, pinned, k, stretch,
+               coarse, width, row0, row1, zmin, zsel, best, owner, su, sv, sz):
     """Draw the triangles f0..f1 of one tile; hom [V,5] holds its vertices as column*z,
     row*z, z, column, row.
 
-    size2: (target focal / source focal)^2. source: the source camera's eye.
+    size2: (target focal / source focal)^2. source: the source camera's eye. pinned: these are
+    the pixels of the first picture, seen from where it was taken.
     """
     for f in range(f0, f1):
         a, b, c = int(tri[f, 0]), int(tri[f, 1]), int(tri[f, 2])
@@ -126,6 +131,8 @@ def _triangles(vert, tri, hom, first, f0, f1, size2, source, eye, k, stretch, co
             then = (s0 * s1 * s2 * n * n * size2) ** 2 * rt
             if now > stretch * stretch * then or (whole and score > coarse):
                 continue
+            if pinned:
+                score = 0.0
         inv = 1.0 / det
         a0, b0, c0 = a0 * inv, b0 * inv, c0 * inv
         a1, b1, c1 = a1 * inv, b1 * inv, c1 * inv
@@ -157,7 +164,7 @@ def _triangles(vert, tri, hom, first, f0, f1, size2, source, eye, k, stretch, co
 
 
 @kernel
-def _points(vert, point, normal, hom, first, p0, p1, ratio, source, eye, k, coarse,
+def _points(vert, point, normal, hom, first, p0, p1, ratio, source, eye, pinned, k, coarse,
             width, row0, row1, zmin, zsel, best, owner, su, sv, sz):
     """Draw the rim points p0..p1 of one tile as squares of the size of their source pixel."""
     for p in range(p0, p1):
@@ -185,8 +192,7 @@ def _points(vert, point, normal, hom, first, p0, p1, ratio, source, eye, k, coar
             continue
         xa, xb = max(0, int(math.ceil(px - half))), min(width, int(math.ceil(px + half)))
         ya, yb = max(row0, int(math.ceil(py - half))), min(row1, int(math.ceil(py + half)))
-        key = z * 1.02 + 0.01
-        score *= 4.0
+        key, score = (z, 0.0) if pinned else (z * 1.02 + 0.01, 4.0 * score)
         for y in range(ya, yb):
             for x in range(xa, xb):
                 if _wins(key, score, y, x, zmin, zsel, best):
@@ -220,6 +226,8 @@ def _visible(table, sources, m, eye, focal, stretch, coarse, row0, row1,
         box = carray(pointer(row[5], f4), (tiles, 6))
         source = sources[k, 1:4]
         ratio = focal / sources[k, 0]
+        moved = abs(eye[0] - source[0]) + abs(eye[1] - source[1]) + abs(eye[2] - source[2])
+        pinned = row[15] == 0 and moved < 1e-3
         for t in range(tiles):
             first, end = start[t, 0], start[t + 1, 0]
             if first == end or _outside(box[t], m, width, row0, row1):
@@ -234,10 +242,11 @@ def _visible(table, sources, m, eye, focal, stretch, coarse, row0, row1,
                 hom[i, 0], hom[i, 1], hom[i, 2] = hx, hy, hz
                 hom[i, 3], hom[i, 4] = hx * near, hy * near
             _triangles(vert, tri, hom, first, start[t, 1], start[t + 1, 1], ratio * ratio, source,
-                       eye, k, stretch, coarse, width, row0, row1, zmin, zsel, best, owner, su,
-                       sv, sz)
+                       eye, pinned, k, stretch, coarse, width, row0, row1, zmin, zsel, best,
+                       owner, su, sv, sz)
             _points(vert, point, normal, hom, first, start[t, 2], start[t + 1, 2], ratio, source,
-                    eye, k, coarse, width, row0, row1, zmin, zsel, best, owner, su, sv, sz)
+                    eye, pinned, k, coarse, width, row0, row1, zmin, zsel, best, owner, su, sv,
+                    sz)
 
 
 @kernel
@@ -316,7 +325,7 @@ def _colours(table, row0, row1, zsel, best, owner, su, sv, sz,
             source_depth[y, x] = sz[y, x]
             label[y, x] = labels[i, j]
             index[y, x] = table[k, 15]
-            scale[y, x] = math.sqrt(best[y, x])
+            scale[y, x] = math.sqrt(max(best[y, x], np.float32(1.0)))
 
 
 def projection(pose: np.ndarray, focal: float, cx: float, cy: float) -> np.ndarray:
