@@ -39,7 +39,9 @@ def test_what_is_imagined_beside_the_first_picture_never_covers_it(first):
     """A view to the side holds the same walls a little nearer, over the rim of the first one."""
     side = START + [0, 0, 0, 0.9, 0]
     rgb, depth = render(side, CAMERA)
-    memory = first.add(Keyframe(255 - rgb, 0.97 * depth, side))
+    depth = depth * np.float32(0.97)
+    keep, border = new_pixels(draw(first, side, CAMERA), rgb, depth)
+    memory = first.add(Keyframe(255 - rgb, depth, side, keep=keep, border=border))
     assert (draw(memory, START, CAMERA).rgb == first.keyframes[0].rgb).all()
     # A step aside both are weighed against each other again.
     assert (draw(memory, walk(0.0, 0.1), CAMERA).keyframe == 1).any()
