@@ -1,7 +1,8 @@
 """How far everything in a single picture is, and what it is, estimated by the checkpoint.
 
-A small network reads the picture (see model.depth); floors are put where a level floor 1.55 m
-below the eye must be, and depth edges are drawn along the picture's own.
+A small network reads the picture (see model.depth); walls are made plane and upright (see
+upright), floors are put where a level floor 1.55 m below the eye must be, and depth edges are
+drawn along the picture's own.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from PIL import Image
 
 from .compiled import kernel
 from .errors import CheckpointError
-from .model.depth import HEIGHT, PARTS, THEMES, WIDTH, PictureReader
+from .model.depth import EYE_HEIGHT, PARTS, THEMES, build_reader
+from .upright import straighten
 
-EYE_HEIGHT = 1.55
 NEAR, FAR = 0.3, 60.0
 UNKNOWN = 255
 FLOOR = 0
@@ -100,30 +101,45 @@ def align_edges(log_disparity: np.ndarray, rgb: np.ndarray, radius: int = 6) -> 
 class DepthEstimator:
     """Depth and labels of a single picture (see model.depth)."""
 
-    def __init__(self, model: PictureReader) -> None:
+    def __init__(self, model: torch.nn.Module) -> None:
         self.model = model.float().eval()
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, torch.Tensor], config: dict) -> DepthEstimator:
         """From the tensors and the config that training wrote."""
-        model = PictureReader(tuple(config["widths"]))
+        model = build_reader(config)
         try:
             model.load_state_dict({k: v.float() for k, v in tensors.items()})
         except RuntimeError as error:
             raise CheckpointError(f"picture reader: {error}") from None
         return cls(model)
 
+    def _inputs(self, rgb: np.ndarray, fov_deg: float) -> tuple[np.ndarray, float]:
+        """The network's input f32 [1, 7, h, w] with colours only, and its focal length."""
+        width, height = self.model.size
+        small = np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BOX))
+        x = np.zeros((1, 7, height, width), np.float32)
+        x[0, :3] = small.transpose(2, 0, 1) / 255.0
+        return x, 0.5 * height / math.tan(math.radians(fov_deg) / 2)
+
+    def _see(self, x: np.ndarray):
+        """What the network says of an input and of its mirror image, in the mean: log-disparity
+        [1, 1, h, w], parts [1, 9, h, w] and themes [1, 15, h, w] (logits), tilt."""
+        there = torch.from_numpy(x)
+        both = torch.cat([there, there.flip(3)])
+        both[1, 3:5] = both[0, 3:5]  # rays stay where they are
+        out, parts, themes, tilt = self.model(both)
+        maps = (0.5 * (y[:1] + y[1:].flip(3)) for y in (out[:, None], parts, themes))
+        return *maps, float(tilt.mean())
+
     @torch.no_grad()
     def tilt(self, rgb: np.ndarray, fov_deg: float = 60.0) -> float:
         """By how many radians the camera looks up, at most 43 degrees."""
-        small = np.asarray(Image.fromarray(rgb).resize((WIDTH, HEIGHT), Image.Resampling.BOX))
-        focal = 0.5 * HEIGHT / math.tan(math.radians(fov_deg) / 2)
-        x = np.zeros((1, 7, HEIGHT, WIDTH), np.float32)
-        x[0, :3] = small.transpose(2, 0, 1) / 255.0
+        x, focal = self._inputs(rgb, fov_deg)
         pitch = 0.0
         for _ in range(2):
-            x[0, 3:5] = ray_maps(WIDTH, HEIGHT, focal, pitch)
-            pitch = min(max(pitch + float(self.model(torch.from_numpy(x))[3]), -0.75), 0.75)
+            x[0, 3:5] = ray_maps(x.shape[3], x.shape[2], focal, pitch)
+            pitch = min(max(pitch + self._see(x)[3], -0.75), 0.75)
         # What it sees in any picture is noise up to a degree or so.
         return 0.0 if abs(pitch) < math.radians(1.5) else pitch
 
@@ -147,36 +163,45 @@ class DepthEstimator:
         ``depth`` f32 [H, W]: metric depth where it is known; then only labels are estimated.
         """
         height, width = rgb.shape[:2]
-        small = np.asarray(Image.fromarray(rgb).resize((WIDTH, HEIGHT), Image.Resampling.BOX))
-        focal = 0.5 * HEIGHT / math.tan(math.radians(fov_deg) / 2)
-        x = np.zeros((1, 7, HEIGHT, WIDTH), np.float32)
-        x[0, :3] = small.transpose(2, 0, 1) / 255.0
-        x[0, 3:5] = ray_maps(WIDTH, HEIGHT, focal, pitch)
+        x, focal = self._inputs(rgb, fov_deg)
+        h, w = x.shape[2:]
+        x[0, 3:5] = ray_maps(w, h, focal, pitch)
         if depth is not None:
-            rows = ((np.arange(HEIGHT) + 0.5) * height / HEIGHT).astype(int)
-            columns = ((np.arange(WIDTH) + 0.5) * width / WIDTH).astype(int)
+            rows = ((np.arange(h) + 0.5) * height / h).astype(int)
+            columns = ((np.arange(w) + 0.5) * width / w).astype(int)
             x[0, 5] = -np.log(np.clip(depth[rows][:, columns], 0.05, FAR))
             x[0, 6] = 1.0
-        out, parts, themes, _ = self.model(torch.from_numpy(x))
+        out, parts, themes, _ = self._see(x)
         size = (height, width)
         resize = torch.nn.functional.interpolate
         part_p = torch.softmax(resize(parts, size=size, mode="bilinear"), 1)[0].numpy()
-        theme_p = torch.softmax(resize(themes, size=size, mode="bilinear"), 1)[0].numpy()
+        theme_p = resize(pooled_themes(themes), size=size, mode="bilinear")[0].numpy()
         label, rooms = _labels(part_p, theme_p)
         if depth is not None:
             return np.asarray(depth, np.float32), label, rooms
-        coarse = resize(out[:, None], size=size, mode="bilinear")[0, 0].numpy()
-        rays = ray_maps(width, height, 0.5 * height / math.tan(math.radians(fov_deg) / 2), pitch)
+        coarse = resize(out, size=size, mode="bilinear")[0, 0].numpy()
+        focal = 0.5 * height / math.tan(math.radians(fov_deg) / 2)
+        rays = ray_maps(width, height, focal, pitch)
+        coarse = straighten(coarse, part_p, focal, pitch, EYE_HEIGHT)
         coarse = ground_prior(coarse, part_p, rays, pitch)
         sharp = align_edges(coarse, rgb)
         return np.clip(np.exp(-sharp), NEAR, FAR).astype(np.float32), label, rooms
 
 
-def _labels(part_p: np.ndarray, theme_p: np.ndarray) -> tuple[np.ndarray, float]:
-    """Labels where part and theme are both clear; themes are decided over wide areas."""
+def pooled_themes(logits: torch.Tensor) -> torch.Tensor:
+    """Probabilities [1, 15, h, w] of themes. A room has one theme: what is seen far around a place,
+    and in the whole picture, counts for it as well."""
     from scipy import ndimage
 
-    theme_p = ndimage.uniform_filter(theme_p, (0, 9, 9), mode="nearest")
+    said = torch.log_softmax(logits, 1).clamp(min=-9)[0].numpy()
+    wide = logits.shape[2] // 2 + 1
+    said = 0.5 * ndimage.uniform_filter(said, (0, wide, wide), mode="nearest") + (
+        0.5 * said.mean((1, 2), keepdims=True))
+    return torch.softmax(torch.from_numpy(2.0 * said), 0)[None]
+
+
+def _labels(part_p: np.ndarray, theme_p: np.ndarray) -> tuple[np.ndarray, float]:
+    """Labels where part and theme are both clear."""
     part, theme = part_p.argmax(0), theme_p.argmax(0)
     clear = (part < PARTS) & (theme < THEMES)
     clear &= (part_p.max(0) > 0.5) & (theme_p.max(0) > 0.5)

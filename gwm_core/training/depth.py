@@ -1,12 +1,12 @@
-"""Trains the picture reader on views of remembered places, with colours altered heavily.
+"""Trains the picture reader on views of the simulator's training layouts.
 
-The bank's panoramas give any number of views with exact depth and labels. Half of the pictures
-are recoloured (hue, contrast, noise, blur), so that depth is read from lines and shading rather
-than from known wallpapers; things of random shape are put in front.
+A fifth of the pictures is recoloured (hue, contrast, grain) with things of random shape put in
+front, so that depth is also read from lines and shading where the wallpaper is unknown.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
@@ -14,44 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from ..bank import open_bank
 from ..depth import ray_maps
-from ..imaginers.panorama import UNKNOWN, place_basis, view
-from ..model.depth import HEIGHT, PARTS, THEMES, WIDTH, PictureReader
+from ..model.depth import HEIGHT, PARTS, THEMES, WIDTH, PictureReader, begin_with
 
-#: views are drawn so much finer and averaged
-FINER = 3
+UNKNOWN = 255
 FOCAL = 0.5 * HEIGHT / math.tan(math.radians(30))
-
-
-def collect(bank_path, count: int, seed: int, log=print) -> dict:
-    """Views of the bank: rgb u8 [N, 40, 64, 3], depth f16, label u8 (255: unknown), pitch f32."""
-    bank = open_bank(bank_path)
-    rng = np.random.Generator(np.random.Philox(key=[seed, 3]))
-    data = {"rgb": np.zeros((count, HEIGHT, WIDTH, 3), np.uint8),
-            "depth": np.zeros((count, HEIGHT, WIDTH), np.float16),
-            "label": np.zeros((count, HEIGHT, WIDTH), np.uint8),
-            "pitch": np.zeros(count, np.float32)}
-    per_place = 12
-    for n in range(count):
-        if n % per_place == 0:
-            index = int(rng.integers(len(bank)))
-        pitch = float(np.clip(rng.normal(0, 0.15), -0.6, 0.6))
-        origin = (*rng.uniform(-0.25, 0.25, 2), 0.0)
-        basis = place_basis(rng.uniform(0, 2 * math.pi), pitch, bool(rng.integers(2)))
-        rgb, depth, label, seen, _ = view(bank.panorama(index), origin, basis, FINER * WIDTH,
-                                          FINER * HEIGHT, FINER * FOCAL, 1.0, False)
-        mean = rgb.reshape(HEIGHT, FINER, WIDTH, FINER, 3).astype(np.float32).mean((1, 3))
-        part = (slice(1, None, FINER), slice(1, None, FINER))
-        data["rgb"][n] = mean.astype(np.uint8)
-        data["depth"][n] = depth[part]
-        data["label"][n] = np.where(seen, label, UNKNOWN)[part]
-        data["pitch"][n] = pitch
-        if n % 1000 == 0:
-            log(f"depth: {n} views")
-    return data
+#: share of pictures in altered colours, and of those with depth given (only labels are to be told)
+ALTERED, GIVEN = 0.2, 0.15
+RATE = 2e-3
 
 
 def _things(rgb, depth, label, rng) -> None:
@@ -67,12 +39,11 @@ def _things(rgb, depth, label, rng) -> None:
             inside = (np.abs(x - cx) < r) & (np.abs(y - cy) < r * rng.uniform(0.5, 1.5))
         if not inside.any():
             continue
-        near = float(depth[inside].min()) * rng.uniform(0.6, 0.95)
-        depth[inside] = near
+        depth[inside] = float(depth[inside].min()) * rng.uniform(0.6, 0.95)
         label[inside] = UNKNOWN
-        shade = rng.uniform(0.6, 1.1, 3) * rng.uniform(30, 255)
+        shade = rng.uniform(0.6, 1.1, 3) * rng.uniform(0.1, 1)
         light = 1.0 - 0.3 * (y[inside] - cy + r) / (2 * r)
-        rgb[inside] = np.clip(shade * light[:, None], 0, 255)
+        rgb[inside] = np.clip(shade * light[:, None], 0, 1)
 
 
 def _recolour(rgb: np.ndarray, rng) -> np.ndarray:
@@ -86,136 +57,140 @@ def _recolour(rgb: np.ndarray, rng) -> np.ndarray:
     return 0.5 + (x - 0.5) * float(np.exp(rng.normal(0, 0.25))) + rng.normal(0, 0.08)
 
 
-def _relit(rgb, depth, rng) -> np.ndarray:
-    """A tint and sometimes fog, as light conditions do; f32 in 0..1."""
-    x = rgb * np.clip(np.exp(rng.normal(-0.25, 0.45)) * rng.uniform(0.75, 1.2, 3), 0.1, 1.5)
-    if rng.random() < 0.3:
-        through = np.exp(-rng.uniform(0.04, 0.25) * depth)[..., None]
-        x = x * through + rng.uniform(0.1, 0.9, 3) * (1 - through)
-    return x
-
-
-def batch(data: dict, rng, size: int, alter: bool = True):
-    """Inputs f32 [B, 7, 40, 64], log-disparity, part (8: none), theme (14: none, -1: not said),
-    tilt f32 [B] (by how much the given rays look too low)."""
-    k = rng.integers(len(data["pitch"]), size=size)
+def batch(data: dict, rng, size: int):
+    """Inputs f32 [B, 7, 40, 64], log-disparity, label u8 (255: none) and whether themes count
+    [B], tilt [B] (by how much the given rays look too low)."""
+    count, lights = data["rgb"].shape[:2]
+    chosen = rng.integers(count, size=size)
+    # Half of the pictures are in neutral light.
+    light = rng.integers(1, lights, size) * (rng.random(size) < 0.5) if lights > 1 else 0 * chosen
+    rgb = data["rgb"][chosen, light].astype(np.float32) / 255.0
+    depth = data["depth"][chosen].astype(np.float32)
+    label, pitch = data["label"][chosen], data["pitch"][chosen]
+    altered = rng.random(size) < ALTERED
+    for k in np.flatnonzero(altered):
+        if rng.random() < 0.7:
+            _things(rgb[k], depth[k], label[k], rng)
+        rgb[k] = _recolour(rgb[k], rng)
+    # Small changes of exposure and tint, and grain, of all.
+    rgb *= np.exp(rng.normal(0, 0.08, (size, 1, 1, 1)) + rng.normal(0, 0.03, (size, 1, 1, 3)))
+    grain = rng.uniform(0, 0.02, (size, 1, 1, 1)) * (rng.random((size, 1, 1, 1)) < 0.5)
+    rgb += grain.astype(np.float32) * rng.standard_normal(rgb.shape, np.float32)
+    flip = rng.random(size) < 0.5
+    rgb[flip], depth[flip], label[flip] = (v[flip][:, :, ::-1] for v in (rgb, depth, label))
+    target = -np.log(np.clip(depth, 0.05, 60))
+    off = np.where(rng.random(size) < 0.3, rng.normal(0, 0.2, size), 0.0)
     x = np.zeros((size, 7, HEIGHT, WIDTH), np.float32)
-    target = np.zeros((size, HEIGHT, WIDTH), np.float32)
-    part = np.zeros((size, HEIGHT, WIDTH), np.int64)
-    theme = np.zeros((size, HEIGHT, WIDTH), np.int64)
-    tilt = np.zeros(size, np.float32)
-    for b in range(size):
-        rgb = data["rgb"][k[b]].astype(np.float32) / 255.0
-        depth = data["depth"][k[b]].astype(np.float32)
-        label = data["label"][k[b]].copy()
-        off = float(rng.normal(0, 0.2)) if rng.random() < 0.5 else 0.0
-        tilt[b] = off
-        x[b, 3:5] = ray_maps(WIDTH, HEIGHT, FOCAL, float(data["pitch"][k[b]]) - off)
-        recoloured = False
-        if alter:
-            colour = rgb * 255
-            _things(colour, depth, label, rng)
-            rgb = colour / 255
-            recoloured = rng.random() < 0.35
-            rgb = _recolour(rgb, rng) if recoloured else _relit(rgb, depth, rng)
-            rgb = rgb + rng.normal(0, rng.uniform(0, 0.03), rgb.shape)
-            if rng.random() < 0.5:
-                rgb, depth, label = rgb[:, ::-1], depth[:, ::-1], label[:, ::-1]
-        x[b, :3] = np.clip(rgb, 0, 1).transpose(2, 0, 1)
-        target[b] = -np.log(np.clip(depth, 0.05, 60))
-        part[b] = np.where(label == UNKNOWN, PARTS, label & 7)
-        theme[b] = -1 if recoloured else np.where(label == UNKNOWN, THEMES, label >> 3)
-        if alter and rng.random() < 0.4:
-            x[b, 5], x[b, 6] = target[b] + rng.normal(0, 0.03), 1.0
-    return x, target, part, theme, tilt
+    np.clip(rgb.transpose(0, 3, 1, 2), 0, 1, out=x[:, :3])
+    for k in range(size):
+        x[k, 3:5] = ray_maps(WIDTH, HEIGHT, FOCAL, float(pitch[k] - off[k]))
+    given = rng.random(size) < GIVEN
+    x[given, 5] = target[given] + rng.normal(0, 0.03, (int(given.sum()), 1, 1))
+    x[given, 6] = 1.0
+    return x, target, label, ~altered, off.astype(np.float32)
 
 
-def loss_of(model, x, target, part, theme, tilt):
+def loss_of(model, x, target, label, themed, tilt):
     """Log-disparity, its slopes, parts, themes and tilt."""
     out, parts, themes, leaning = model(x)
-    error = out - target
-    loss = torch.nn.functional.smooth_l1_loss(out, target, beta=0.05)
+    smooth, ce = torch.nn.functional.smooth_l1_loss, torch.nn.functional.cross_entropy
+    none, part = label == UNKNOWN, (label & 7).long()
+    # Floors are put in place by geometry, and given depth is kept: both count less.
+    weight = torch.where((part == 0) & ~none, 0.4, 1.0) * (1 - 0.9 * x[:, 6])
+    loss = (weight * smooth(out, target, beta=0.03, reduction="none")).mean()
     for axis in (1, 2):
-        loss = loss + 0.5 * error.diff(dim=axis).abs().clamp(max=0.5).mean()
-    ce = torch.nn.functional.cross_entropy
-    loss = loss + 2.0 * torch.nn.functional.smooth_l1_loss(leaning, tilt, beta=0.05)
-    loss = loss + 0.4 * ce(parts, part, ignore_index=-1)
-    if (theme >= 0).any():
-        loss = loss + 0.4 * ce(themes, theme, ignore_index=-1)
-    return loss
+        slopes = (out.diff(dim=axis) - target.diff(dim=axis)).abs().clamp(max=0.5)
+        loss = loss + 0.5 * slopes.mean()
+    loss = loss + 2.0 * smooth(leaning, tilt, beta=0.02)
+    loss = loss + 0.3 * ce(parts, torch.where(none, PARTS, part))
+    theme = torch.where(none, THEMES, (label >> 3).long())
+    theme = torch.where(themed[:, None, None], theme, -1)
+    return loss + 0.2 * ce(themes, theme, ignore_index=-1) if themed.any() else loss
 
 
-def train(out, bank_path, seed: int = 0, minutes: float = 16.0, steps: int = 2600,
-          views: int = 4000, size: int = 16, log=print) -> dict:
-    """Trains on views of ``bank_path`` and writes ``out`` (safetensors, fp16); returns figures."""
+class _Average:
+    """A slow average of the weights, which reads better than the last ones."""
+
+    def __init__(self, model) -> None:
+        self.model, self.steps = copy.deepcopy(model).eval(), 0
+
+    @torch.no_grad()
+    def take(self, model) -> None:
+        self.steps += 1
+        share = min(0.998, self.steps / (self.steps + 10))
+        for mine, its in zip(self.model.state_dict().values(), model.state_dict().values(),
+                             strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(its, 1 - share)
+            else:
+                mine.copy_(its)
+
+
+def train(out, views, seed: int = 0, minutes: float = 50.0, steps: int = 9000, size: int = 16,
+          resume: Path | None = None, begin: Path | None = None, cases: list[dict] | None = None,
+          log=print) -> dict:
+    """Trains on what depth_data collected in the folder `views` and writes `out` (safetensors,
+    fp16); returns figures. The schedule ends after `steps`, or `minutes` if these end earlier.
+
+    resume: a file that keeps the state of a run that is stopped; begin: weights of version 1
+    to begin with; cases: what to measure on, held-out rooms by default.
+    """
+    from . import depth_data
+    from .depth_eval import measure
+
     torch.manual_seed(seed)
-    rng = np.random.Generator(np.random.Philox(key=[seed, 4]))
-    data = collect(bank_path, views, seed, log)
+    data = depth_data.load(views)
+    log(f"depth: {len(data['pitch'])} views")
     model = PictureReader()
-    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=1e-3)
-    began, done = time.monotonic(), 0
-    for step in range(steps):
-        share = max(step / steps, (time.monotonic() - began) / (60 * minutes))
+    if begin:
+        begin_with(model, {k: t.float() for k, t in load_file(str(begin)).items()})
+    average = _Average(model)
+    optimiser = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.02)
+    done, spent = 0, 0.0
+    if resume and Path(resume).exists():
+        kept = torch.load(resume, weights_only=True)
+        model.load_state_dict(kept["model"])
+        average.model.load_state_dict(kept["average"])
+        optimiser.load_state_dict(kept["optimiser"])
+        done, spent = kept["done"], kept["spent"]
+        average.steps = done
+    began = time.monotonic() - spent
+    mean = 0.0
+    while True:
+        spent = time.monotonic() - began
+        share = max(done / steps, spent / (60 * minutes))
         if share >= 1:
             break
         for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * min(1.0, (step + 1) / 60) * (1 - share) ** 0.8 + 1e-6
-        x, *targets = (torch.from_numpy(a) for a in batch(data, rng, size))
-        loss = loss_of(model, x, *targets)
+            group["lr"] = RATE * min(1.0, (done + 1) / 150) * (
+                0.5 + 0.5 * math.cos(math.pi * share)) + 1e-6
+        # Every step has its own numbers, so that a resumed run sees the same pictures.
+        rng = np.random.Generator(np.random.Philox(key=[seed, 40000 + done]))
+        loss = loss_of(model, *(torch.from_numpy(a) for a in batch(data, rng, size)))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-        done = step + 1
-        if step % 100 == 0:
-            log(f"depth {step} loss {float(loss.detach()):.4f} {time.monotonic() - began:.0f} s")
-    figures = {"steps": done, **measure(model, seed)}
-    tensors = {k: t.half().contiguous() for k, t in model.state_dict().items()}
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, str(out), metadata={
-        "config": json.dumps({"part": "depth", **model.config}), "figures": json.dumps(figures)})
+        average.take(model)
+        done += 1
+        mean += float(loss.detach())
+        if done % 100 == 0:
+            log(f"depth {done} loss {mean / 100:.4f} {time.monotonic() - began:.0f} s")
+            mean = 0.0
+        if resume and done % 500 == 0:
+            torch.save({"model": model.state_dict(), "average": average.model.state_dict(),
+                        "optimiser": optimiser.state_dict(), "done": done, "spent": spent}, resume)
+            write(str(resume) + ".safetensors", average.model, {"steps": done})
+    figures = {"steps": done, **measure(average.model, seed, cases)}
+    write(out, average.model, figures)
     log(f"depth {figures}")
     return figures
 
 
-def _level(x: np.ndarray) -> np.ndarray:
-    """The same input with the rays of a level camera."""
-    out = x.copy()
-    out[0, 3:5] = ray_maps(WIDTH, HEIGHT, FOCAL, 0.0)
-    return out
-
-
-@torch.no_grad()
-def measure(model, seed: int, layouts: int = 12, views: int = 5) -> dict:
-    """On held-out rooms: median relative depth error, shares of right parts and themes."""
-    from ..simulators.rooms.sim import Rooms
-
-    model = model.eval()
-    rng = np.random.Generator(np.random.Philox(key=[seed, 5]))
-    errors, parts_right, themes_right, tilts = [], [], [], []
-    for layout in range(10000, 10000 + layouts):
-        sim = Rooms(layout, width=3 * WIDTH, height=3 * HEIGHT)
-        for _ in range(views):
-            room = sim.layout.rooms[int(rng.integers(len(sim.layout.rooms)))]
-            pose = np.array([rng.uniform(room.x0 + 0.5, room.x1 - 0.5),
-                             rng.uniform(room.y0 + 0.5, room.y1 - 0.5), 1.55,
-                             rng.uniform(0, 2 * math.pi), rng.uniform(-0.2, 0.1)])
-            shown = sim.render(pose, int(rng.integers(18)))
-            shown = {k: shown[k][1::3, 1::3] if k != "rgb" else shown[k].reshape(
-                HEIGHT, 3, WIDTH, 3, 3).mean((1, 3)) for k in ("rgb", "depth", "label")}
-            x = np.zeros((1, 7, HEIGHT, WIDTH), np.float32)
-            x[0, :3] = shown["rgb"].transpose(2, 0, 1) / 255.0
-            x[0, 3:5] = ray_maps(WIDTH, HEIGHT, FOCAL, float(pose[4]))
-            tilts.append(abs(float(model(torch.from_numpy(_level(x)))[3]) - pose[4]))
-            out, parts, themes, _ = model(torch.from_numpy(x))
-            known = shown["label"] != UNKNOWN
-            errors.append(np.abs(out[0].numpy() + np.log(shown["depth"]))[known].ravel())
-            parts_right.append((parts[0].argmax(0).numpy() == shown["label"] & 7)[known])
-            themes_right.append((themes[0].argmax(0).numpy() == shown["label"] >> 3)[known])
-        sim.close()
-    every = np.concatenate(errors)
-    return {"tilt_error_deg": round(float(np.degrees(np.median(tilts))), 2),
-            "depth_error_median": round(float(np.median(every)), 4),
-            "depth_error_p90": round(float(np.quantile(every, 0.9)), 4),
-            "parts": round(float(np.concatenate(parts_right).mean()), 4),
-            "themes": round(float(np.concatenate(themes_right).mean()), 4)}
+def write(path, model, figures: dict) -> None:
+    """The weights as fp16 with their config and figures."""
+    tensors = {k: (t.half() if t.is_floating_point() else t).contiguous()
+               for k, t in model.state_dict().items()}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, str(path), metadata={
+        "config": json.dumps({"part": "depth", **model.config}), "figures": json.dumps(figures)})

@@ -20,7 +20,7 @@ LICENCE = "Apache-2.0"
 PARTS = ("state", "finder", "text", "light", "depth", "trunk")
 STAGES = ("episodes", "state", "finder", "text", "light", "bank", "depth", "trunk", "pack")
 TRAIN_LAYOUTS, TRAIN_TICKS = 120, 40
-STATE_LAYOUTS, FINDER_LAYOUTS, BANK_LAYOUTS = 100, 200, 330
+STATE_LAYOUTS, FINDER_LAYOUTS, DEPTH_LAYOUTS, BANK_LAYOUTS = 100, 200, 250, 330
 
 
 def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
@@ -85,9 +85,11 @@ def _light(work, minutes, seed, progress):
 
 
 def _depth(work, minutes, seed, progress):
-    from . import depth
+    from . import depth, depth_data
 
-    depth.train(_weights(work, "depth"), _weights(work, "bank"), seed, minutes or 9, log=progress)
+    depth_data.collect(work / "depth", DEPTH_LAYOUTS, 20, seed, progress)
+    depth.train(_weights(work, "depth"), work / "depth", seed, minutes or 50,
+                resume=work / "depth.resume", log=progress)
 
 
 def _bank(work, minutes, seed, progress):
