@@ -21,8 +21,15 @@ BALL_RINGS = ((0, 1), (10, 6), (20, 8), (35, 10), (55, 12), (80, 12), (110, 12),
               (180, 1))
 BOX_AZIMUTHS = 24
 BOX_HEIGHTS = (-0.6, 0.6)
-RESTITUTION = 0.55
-SLIDING = 0.1
+RESTITUTION = 0.61
+SLIDING = 0.145
+BOUNCE = 0.0123
+"""Seconds that a ball stays in touch with what it bounces off."""
+STEPS = 10
+"""The simulator's steps a frame: each moves by the speed it ends with, so falls a little more."""
+FALL = 0.5 * (STEPS + 1) / STEPS
+ROLLING, SUPPORT, RISING = 0.9828, 0.008, 0.25
+"""A ball this near (m) the ground and this slow (m/s) upwards rolls: its speed kept a frame."""
 
 
 def ball_directions() -> np.ndarray:
@@ -71,20 +78,25 @@ def ball_rays(basis) -> np.ndarray:
 
 
 def ball_guide(pos, vel, radius, dirs, dist, dt: float = DT):
-    """One frame of a ball in world axes: flight, and one bounce off what its rays met.
+    """One frame of a ball in world axes: flight or rolling, and one bounce off what it meets.
 
-    pos, vel [B,3]; radius [B]; dirs [B,D,3]; dist [B,D] from the centre. Returns the new pos and
-    vel [B,3], the time of contact as a share of the frame [B] (1: none) and the normal [B,3].
+    pos, vel [B,3]; radius [B]; dirs [B,D,3]; dist [B,D] from the centre, the last one straight
+    down. Returns the new pos and vel [B,3], the time of contact as a share of the frame [B] (1:
+    none) and the normal [B,3].
     """
     b = np.arange(len(pos))
-    accel = np.array([0.0, 0.0, -GRAVITY])
-    mean = vel + 0.5 * dt * accel
+    rolls = (dist[:, -1] < radius + SUPPORT) & (np.abs(vel[:, 2]) < RISING)
+    start = vel * np.where(rolls[:, None], (1.0, 1.0, 0.0), 1.0)
+    accel = np.where(rolls[:, None], 0.0, np.array([0.0, 0.0, -GRAVITY]))
+    mean = start + FALL * dt * accel
     hit = dirs * dist[..., None]
-    # The first moment at which a sphere moving along `mean` touches one of the points met.
+    # The first moment at which a sphere moving along `mean` touches one of the points met; a
+    # rolling one is a little smaller, so that the ground it rolls on does not stop it.
     vv = np.maximum((mean * mean).sum(1), 1e-9)[:, None]
     vh = np.einsum("bj,bdj->bd", mean, hit)
     hh = (hit * hit).sum(-1)
-    disc = vh * vh - vv * (hh - radius[:, None] ** 2)
+    size = np.where(rolls, 0.97 * radius, radius)
+    disc = vh * vh - vv * (hh - size[:, None] ** 2)
     time = (vh - np.sqrt(np.maximum(disc, 0))) / vv
     time = np.where((disc > 0) & (vh > 0), np.maximum(time, 0), 9.0)
     first = np.argmin(time, 1)
@@ -100,40 +112,52 @@ def ball_guide(pos, vel, radius, dirs, dist, dt: float = DT):
     normal = np.linalg.eigh(cov)[1][:, :, 0]
     normal *= np.where((normal * point).sum(1) > 0, -1.0, 1.0)[:, None]
     at = np.minimum(contact, dt)[:, None]
-    v1 = vel + accel * at
+    v1 = start + accel * at
     into = np.minimum((v1 * normal).sum(1), 0.0)
     v2 = v1 - np.where(touching, (1 + RESTITUTION) * into, 0.0)[:, None] * normal
     sliding = v2 - (v2 * normal).sum(1)[:, None] * normal
-    v2 = v2 - np.where(touching, SLIDING, 0.0)[:, None] * sliding
-    rest = dt - at
-    new_pos = pos + mean * at + v2 * rest + 0.5 * accel * rest**2 * ~touching[:, None]
-    new_vel = np.where(touching[:, None], v2, vel + accel * dt)
+    v2 = v2 - np.where(touching & ~rolls, SLIDING, 0.0)[:, None] * sliding
+    rest = np.where(touching[:, None], np.maximum(dt - at - BOUNCE, 0.0), 0.0)
+    new_pos = pos + mean * at + v2 * rest
+    new_vel = np.where(touching[:, None], v2, start + accel * dt)
+    new_vel = new_vel * np.where(rolls, ROLLING, 1.0)[:, None]
     return new_pos, new_vel, np.minimum(contact / dt, 1.0), normal
 
 
-def push_out(move, reach, radius: float = RADIUS, rounds: int = 4) -> np.ndarray:
-    """A disc's displacement [B,2] corrected so that it keeps `radius` from the points met.
+JOINED, YIELD = 0.12, 0.005
+"""Neighbouring points this near each other in distance (m) are one surface; how far (m) a frame one
+leaves a surface that one stands in."""
 
-    reach [B,48]: distance from the centre along each azimuth of the frame of travel.
+
+def push_out(move, reach, radius: float = RADIUS, rounds: int = 4) -> np.ndarray:
+    """A disc's displacement [B,2] corrected so that it keeps `radius` from the surfaces met.
+
+    reach [B,48]: distance from the centre along each azimuth of the frame of travel. What is
+    nearer than `radius` already only keeps the disc from going deeper.
     """
     angle = 2 * np.pi * np.arange(reach.shape[1]) / reach.shape[1]
     wall = reach[..., None] * np.stack([np.cos(angle), np.sin(angle)], 1)
-    asked = np.array(move)
+    joined = np.abs(np.roll(reach, -1, 1) - reach) < JOINED
+    along = np.where(joined[..., None], np.roll(wall, -1, 1) - wall, 0.0)
+    length = np.maximum((along**2).sum(-1), 1e-12)
     move = np.array(move)
     b = np.arange(len(move))
-    for _ in range(rounds):
-        away = move[:, None] - wall
+    keep = None
+    for turn in range(rounds + 1):
+        centre = move[:, None] if turn else np.zeros((1, 1, 2))
+        part = np.clip(((centre - wall) * along).sum(-1) / length, 0.0, 1.0)
+        away = centre - wall - part[..., None] * along
         far = np.sqrt((away**2).sum(-1))
-        worst = np.argmin(far, 1)
-        gap = radius - far[b, worst]
+        if keep is None:
+            keep = np.minimum(radius, far + YIELD)
+            continue
+        worst = np.argmax(keep - far, 1)
+        gap = (keep - far)[b, worst]
         direction = away[b, worst] / np.maximum(far[b, worst], 1e-6)[:, None]
         # Past the wall already: the way out is back where the disc came from.
-        beyond = (move * wall[b, worst]).sum(1) > (wall[b, worst] ** 2).sum(1)
+        point = move - away[b, worst]
+        beyond = (move * point).sum(1) > (point**2).sum(1)
         direction = np.where(beyond[:, None], -direction, direction)
-        gap = np.where(beyond, radius + far[b, worst], gap)
+        gap = np.where(beyond, keep[b, worst] + far[b, worst], gap)
         move += np.maximum(gap, 0)[:, None] * direction
-    # A stray surface right at the walker must not fling them away.
-    shift = move - asked
-    far = np.sqrt((shift**2).sum(1))
-    limit = np.sqrt((asked**2).sum(1)) + 0.03
-    return asked + shift * np.minimum(1.0, limit / np.maximum(far, 1e-9))[:, None]
+    return move

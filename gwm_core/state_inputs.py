@@ -20,10 +20,13 @@ from .physics import (
     ball_guide,
     push_out,
 )
+from .state_gates import ball_gate, box_gate, door_gate, player_gate
 
 PICKUP, STRENGTH = 900.0 / 70.0, 10.0
 """The legs: acceleration per missing speed (1/s) and its limit along each world axis (m/s^2)."""
 SUBSTEPS = 10
+UNEVEN = 0.08
+"""Surfaces above each other this near (m) in distance count as one wall."""
 FRICTION, DRAG = 0.7, 0.95
 
 
@@ -53,16 +56,19 @@ def turn2(vectors, angle) -> np.ndarray:
     return out
 
 
-def walker_guide(vel, wish, ground, height):
+def walker_guide(vel, wish, ground, height, axes: float = 0.0):
     """Free motion of the walker in world axes: displacement and new velocity [B,3] of a frame.
 
-    vel [B,3], wish [B,2], ground bool [B], height [B] of the foot above the floor (m).
+    vel [B,3], wish [B,2], ground bool [B], height [B] of the foot above the floor (m). axes: the
+    heading (rad) of the rooms' walls, along which and across which the legs' strength is limited.
     """
     h = DT / SUBSTEPS
-    v, move = vel[:, :2].copy(), np.zeros((len(vel), 3))
+    v, move = turn2(vel[:, :2], -axes), np.zeros((len(vel), 3))
+    wish = turn2(wish, -axes)
     for _ in range(SUBSTEPS):
         v += np.clip(PICKUP * (wish - v), -STRENGTH, STRENGTH) * h
         move[:, :2] += v * h
+    v, move = turn2(v, axes), turn2(move, axes)
     vz = vel[:, 2] - GRAVITY * DT
     drop = vel[:, 2] * DT - GRAVITY * DT * DT * (SUBSTEPS + 1) / (2 * SUBSTEPS)
     landed = ground | (height + drop <= 0)
@@ -71,20 +77,29 @@ def walker_guide(vel, wish, ground, height):
     return move, new, landed
 
 
-def player_inputs(vel, wish, yaw_travel, ground, height, static, moving, known, below):
-    """Tokens [B,n], the guide (displacement, velocity) [B,3] in the frame of travel, landed [B].
+def wall_of(static) -> np.ndarray:
+    """Reach [B,48] of clearances at several heights [B,48,5]: the nearest, or the middle one where
+    it is hardly further, so that one slides along a wall whose surface is not seen quite even."""
+    low, middle = static.min(2), np.median(static, 2)
+    return np.where(middle - low < UNEVEN, middle, low)
+
+
+def player_inputs(vel, wish, yaw_travel, ground, height, static, moving, known, below,
+                  axes: float = 0.0):
+    """Tokens [B,n], the guide (displacement, velocity) [B,3] in the frame of travel, the gate [B]
+    and where [B] the net is asked at all.
 
     vel [B,3], wish [B,2] world; ground bool [B], height [B] of the foot above the floor; static,
     moving [B,48,5]: clearances from the axis, azimuth 0 along yaw_travel [B]; known bool [B,48];
-    below [B,5]: room under the foot (middle, front, left, back, right).
+    below [B,5]: room under the foot (middle, front, left, back, right); axes: see walker_guide.
     """
     v = turn2(vel, -yaw_travel)
     w = turn2(wish, -yaw_travel)
-    free, guide_v, landed = walker_guide(vel, wish, ground, height)
+    free, guide_v, landed = walker_guide(vel, wish, ground, height, axes)
     free, guide_v = turn2(free, -yaw_travel), turn2(guide_v, -yaw_travel)
-    reach = np.minimum(static, moving).min(2)
     move = free.copy()
-    move[:, :2] = push_out(free[:, :2], reach)
+    # Most of what moves gives way: how much it holds the walker up is left to the net.
+    move[:, :2] = push_out(free[:, :2], wall_of(static))
     shift = move[:, :2] - free[:, :2]
     guide_v[:, :2] += shift / DT
     low, high = moving[:, :, :3].min(2), moving[:, :, 3:].min(2)
@@ -94,11 +109,11 @@ def player_inputs(vel, wish, yaw_travel, ground, height, static, moving, known, 
         static=soft(static - RADIUS), moving=soft(np.stack([low, high], 2) - RADIUS),
         known=known, below=soft(below),
     )
-    return rows, move, guide_v, landed
+    return rows, move, guide_v, *player_gate(static, moving, height, below)
 
 
 def ball_inputs(pos, vel, radius, basis, dirs, static, moving, known, mate_pos, mate_vel):
-    """Tokens and the guide (new pos, new vel) in world axes [B,3].
+    """Tokens, the guide (new pos, new vel) in world axes [B,3] and the gate [B].
 
     basis [B,3,3] frames of travel; dirs [B,74,3]; static, moving [B,74] from the centre; known
     bool [B,74]; mate_pos (foot), mate_vel [B,3]: the player.
@@ -126,7 +141,7 @@ def ball_inputs(pos, vel, radius, basis, dirs, static, moving, known, mate_pos, 
         mate=own(nearest * closeness), matevel=own(mate_vel) / WALK_SPEED,
         static=soft(static - radius[:, None]), moving=soft(moving - radius[:, None]), known=known,
     )
-    return rows, new_pos, new_vel
+    return rows, new_pos, new_vel, ball_gate(dist, radius, speed, moving, DT)
 
 
 def box_extent(size) -> np.ndarray:
@@ -139,7 +154,7 @@ def box_extent(size) -> np.ndarray:
 
 
 def box_inputs(vel, rate, size, static, moving, known, mate, mate_height, mate_vel, wish):
-    """Tokens and the guide (displacement, velocity [B,3], rate [B]) in the box's own axes.
+    """Tokens, the guide (displacement, velocity [B,3], rate [B]) in the box's own axes, the gate.
 
     All vectors are in those axes; mate [B,2]: the player's foot from the centre; mate_height [B]:
     its foot above the box's underside; static, moving [B,24,2]; known [B,24].
@@ -169,11 +184,12 @@ def box_inputs(vel, rate, size, static, moving, known, mate, mate_height, mate_v
         moving=soft(moving.min(2) - box_extent(size)), known=known,
     )
     turn = rate * np.where(speed > 0.02, 0.8, 0.5)
-    return rows, new * DT, new, turn
+    beside = (moving.min(2) - box_extent(size)).min(1)
+    return rows, new * DT, new, turn, box_gate(vel, rate, gap, beside)
 
 
 def door_inputs(rate, size, mate, mate_vel, wish, static, moving, known):
-    """Tokens and the guide (angle step, rate) [B] of hinged panels.
+    """Tokens, the guide (angle step, rate) [B] of hinged panels and the gate [B].
 
     Axes: x from the hinge along the panel, y towards the player's side (the caller mirrors), so
     positive angles turn towards the player. mate, mate_vel, wish [B,2]; static, moving, known
@@ -193,7 +209,7 @@ def door_inputs(rate, size, mate, mate_vel, wish, static, moving, known):
         matevel=mate_vel / WALK_SPEED, wish=wish / WALK_SPEED,
         static=soft(static), moving=soft(moving), known=known,
     )
-    return rows, new * DT, new
+    return rows, new * DT, new, door_gate(rate, gap, moving.min(1))
 
 
 __all__ = ["AZIMUTHS", "BALL_DIRS", "BOX_HEIGHTS", "PLAYER_HEIGHTS", "ball_inputs",

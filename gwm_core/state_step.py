@@ -51,6 +51,11 @@ IDLE_GAP = 0.5
 PLASTER, WOOD = 5, 0
 LOUD = 0.15
 """Impacts weaker than this (log force, 0 to 1) are left silent."""
+CORRECTIONS = 8
+QUIET = np.zeros(OUTPUTS)
+"""What the nets say of free motion: no correction, no event, no rest."""
+QUIET[[OUT["rest"], OUT["event"]]] = -5.0
+QUIET[OUT["ground"]] = 5.0
 
 
 @dataclass(frozen=True)
@@ -143,8 +148,15 @@ class StateModel:
             return StateModel.from_tensors({k: file.get_tensor(k) for k in file.keys()}, metadata)  # noqa: SIM118
 
     @torch.no_grad()
-    def _net(self, kind: str, tokens) -> np.ndarray:
-        return self.nets(kind, torch.from_numpy(tokens)).numpy().astype(np.float64)
+    def _net(self, kind: str, tokens, gate, asked=None) -> np.ndarray:
+        """Outputs [B, OUTPUTS]: corrections (times the gate [B]) and logits, where it is asked."""
+        asked = gate > 0 if asked is None else asked
+        out = np.tile(QUIET, (len(tokens), 1))
+        if asked.any():
+            made = self.nets(kind, torch.from_numpy(tokens)).numpy().astype(np.float64)
+            made[:, :CORRECTIONS] *= gate[:, None]
+            out[asked] = made[asked]
+        return out
 
     def step(self, player: Player, bodies: Bodies, controls, around, tick: int = 0,
              floor_z: float = 0.0) -> StateResult:
@@ -213,11 +225,11 @@ class StateModel:
         travel = heading(player.vel[None], wish, np.array([player.yaw]))
         seen = see_player(around, crowd, player, float(travel[0]), floor_z)
         height = np.array([max(player.pos[2] - floor_z, 0.0)])
-        tokens, move, vel, _ = player_inputs(
+        tokens, move, vel, gate, asked = player_inputs(
             player.vel[None], wish, travel, np.array([player.on_ground]), height,
             seen["static"][None].astype(np.float64), seen["moving"][None].astype(np.float64),
-            seen["known"][None], seen["below"][None])
-        out = self._net("player", tokens)[0]
+            seen["known"][None], seen["below"][None], getattr(around, "axes", 0.0))
+        out = self._net("player", tokens, gate, asked)[0]
         still = not wish.any() and np.linalg.norm(player.vel) < 0.02 and player.on_ground
         if still:
             return replace(player, vel=np.zeros(3)), []
@@ -285,11 +297,11 @@ class StateModel:
         n, basis = len(index), seen["basis"]
         old, radius = bodies.pos[index], bodies.size[index, 0].astype(np.float64)
         # Tokens know heights above the floor only through clearances; the guide needs none.
-        tokens, pos, vel = ball_inputs(
+        tokens, pos, vel, gate = ball_inputs(
             old, bodies.vel[index], radius, basis, seen["dirs"],
             seen["static"].astype(np.float64), seen["moving"].astype(np.float64), seen["known"],
             np.tile(player.pos, (n, 1)), np.tile(player.vel, (n, 1)))
-        out = self._net("ball", tokens)
+        out = self._net("ball", tokens, gate)
         pos = pos + np.einsum("bij,bi->bj", basis, out[:, OUT["dpos"]] * SCALE_POS)
         vel = vel + np.einsum("bij,bi->bj", basis, out[:, OUT["dvel"]] * SCALE_POS / DT)
         rest = (out[:, OUT["rest"]] > 0) & (np.linalg.norm(bodies.vel[index], axis=1) < 0.1)
@@ -311,12 +323,12 @@ class StateModel:
         n, frame, size = len(index), seen["frame"], seen["size"]
         old, rate = before.pos[index], before.yaw_rate[index]
         mate = turn2(player.pos - old, -frame)
-        tokens, move, vel, turn = box_inputs(
+        tokens, move, vel, turn, gate = box_inputs(
             turn2(before.vel[index], -frame), rate, size, seen["static"].astype(np.float64),
             seen["moving"].astype(np.float64), seen["known"], mate[:, :2],
             mate[:, 2] + size[:, 2], turn2(np.tile(player.vel, (n, 1)), -frame)[:, :2],
             turn2(np.tile(wish, (n, 1)), -frame))
-        out = self._net("box", tokens)
+        out = self._net("box", tokens, gate)
         pos = old + turn2(move + out[:, OUT["dpos"]] * SCALE_POS, frame)
         vel = turn2(vel + out[:, OUT["dvel"]] * SCALE_POS / DT, frame)
         yaw = before.yaw[index] + turn * DT + out[:, OUT["dyaw"]][:, 0] * SCALE_YAW
@@ -339,12 +351,12 @@ class StateModel:
         n, side, yaw = len(index), seen["side"], before.yaw[index]
         flip = np.stack([np.ones(n), side], 1)
         size, rate = before.size[index].astype(np.float64), before.yaw_rate[index]
-        tokens, turn, speed = door_inputs(
+        tokens, turn, speed, gate = door_inputs(
             rate * side, size, turn2(player.pos - before.pos[index], -yaw)[:, :2] * flip,
             turn2(np.tile(player.vel, (n, 1)), -yaw)[:, :2] * flip,
             turn2(np.tile(wish, (n, 1)), -yaw) * flip, seen["static"].astype(np.float64),
             seen["moving"].astype(np.float64), seen["known"])
-        out = self._net("door", tokens)
+        out = self._net("door", tokens, gate)
         turn = (turn + out[:, OUT["dyaw"]][:, 0] * SCALE_YAW) * side
         speed = (speed + out[:, OUT["drate"]][:, 0] * SCALE_YAW / DT) * side
         rest = (out[:, OUT["rest"]] > 0) & (np.abs(rate) < 0.1)

@@ -20,6 +20,7 @@ LICENCE = "Apache-2.0"
 PARTS = ("state", "finder", "text", "light", "depth", "trunk")
 STAGES = ("episodes", "state", "finder", "text", "light", "bank", "depth", "trunk", "pack")
 TRAIN_LAYOUTS, TRAIN_TICKS = 120, 40
+TOUCH_LAYOUTS = range(140, 220)  # where boxes and doors are sought most, for the state nets
 STATE_LAYOUTS, FINDER_LAYOUTS, DEPTH_LAYOUTS, BANK_LAYOUTS = 100, 200, 250, 330
 
 
@@ -62,6 +63,7 @@ def _state(work, minutes, seed, progress):
     from . import state, state_data
 
     state_data.collect(work / "state" / "train", range(STATE_LAYOUTS), 300, seed)
+    state_data.collect(work / "state" / "train", TOUCH_LAYOUTS, 240, seed, touch=True)
     state.train(work / "state" / "train", _weights(work, "state"), seed=seed)
 
 

@@ -1,8 +1,8 @@
 """Trains the state nets, one body kind after the other, from rows of `state_data`.
 
-Targets are what the physics guides miss, in each token's own frame. Rows are mirrored at random;
-clearances get noise and unknown sectors, velocities noise, so that play from seen depth meets
-nothing new. Resumable and deterministic.
+Targets are what the physics guides miss, in each token's own frame, where their gates are open.
+Rows are mirrored at random; clearances get some noise and unknown sectors, velocities noise, so
+that play from seen depth meets nothing new. Resumable and deterministic.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..state_observe import LEVEL_REACH, RAY_REACH
 from .finder_data import material_table
 
 KINDS = ("player", "ball", "box", "door")
-STEPS = {"player": 2200, "ball": 2600, "box": 1200, "door": 700}
+STEPS = {"player": 3200, "ball": 3900, "box": 3900, "door": 2600}
 REST_SPEED, REST_MOVE = 0.02, 0.001
 # Which output columns mean something for a kind.
 USED = {"player": (0, 1, 2, 3, 4, 5), "ball": (0, 1, 2, 3, 4, 5),
@@ -59,16 +59,16 @@ def blur(rows: dict, rng, strength: float = 1.0) -> dict:
     known = np.array(rows["known"])
     n, directions = known.shape
     soft = rng.random((n, 1)) * strength
-    noise = rng.normal(0, 0.008, static.shape) + rng.normal(0, 0.008, static.shape) * static
+    noise = rng.normal(0, 0.004, static.shape) + rng.normal(0, 0.005, static.shape) * static
     shape = (n,) + (1,) * (static.ndim - 1)
     static = np.maximum(static + (noise * soft.reshape(shape)).astype(np.float32), 0)
-    lost = rng.random(n) < 0.45 * strength
+    lost = rng.random(n) < 0.15 * strength
     centre = rng.integers(directions, size=n)
     width = rng.integers(1, max(2, int(directions * 0.45)), size=n)
     away = np.abs((np.arange(directions)[None] - centre[:, None] + directions // 2) % directions
                   - directions // 2)
     unknown = lost[:, None] & (away < width[:, None] / 2)
-    unknown |= (rng.random((n, directions)) < 0.04) & (rng.random((n, 1)) < 0.5 * strength)
+    unknown |= (rng.random((n, directions)) < 0.04) & (rng.random((n, 1)) < 0.15 * strength)
     known &= ~unknown
     static = np.where(known.reshape(known.shape + (1,) * (static.ndim - 2)), static, FAR)
     out["static"], out["known"] = static, known
@@ -82,7 +82,7 @@ def _wide(rows, *names):
 
 
 def prepare(kind: str, rows: dict) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Tokens [B,n], corrections [B,8] wanted, and the labels of a batch of rows."""
+    """Tokens [B,n], corrections [B,8] wanted, and the labels (with the gate) of a batch of rows."""
     pos, vel, next_pos, next_vel, static, moving = _wide(
         rows, "pos", "vel", "next_pos", "next_vel", "static", "moving")
     n = len(pos)
@@ -92,15 +92,15 @@ def prepare(kind: str, rows: dict) -> tuple[np.ndarray, np.ndarray, dict]:
               "ground": np.ones(n, bool)}
     if kind == "player":
         travel, wish, below = _wide(rows, "travel", "wish", "below")
-        x, move, guide_v, _ = player_inputs(vel, wish, travel, rows["ground"], pos[:, 2], static,
-                                            moving, rows["known"], below)
+        x, move, guide_v, gate, labels["asked"] = player_inputs(
+            vel, wish, travel, rows["ground"], pos[:, 2], static, moving, rows["known"], below)
         goal[:, 0:3] = turn2(next_pos - pos, -travel) - move
         goal[:, 3:6] = (turn2(next_vel, -travel) - guide_v) * DT
         labels["ground"] = rows["next_ground"]
     elif kind == "ball":
         basis, radius = rows["basis"].astype(np.float64), rows["full"][:, 0].astype(np.float64)
         mate_pos, mate_vel = _wide(rows, "mate_pos", "mate_vel")
-        x, guide_pos, guide_v = ball_inputs(pos, vel, radius, basis, ball_rays(basis), static,
+        x, guide_pos, guide_v, gate = ball_inputs(pos, vel, radius, basis, ball_rays(basis), static,
                                             moving, rows["known"], mate_pos, mate_vel)
         goal[:, 0:3] = np.einsum("bij,bj->bi", basis, next_pos - guide_pos)
         goal[:, 3:6] = np.einsum("bij,bj->bi", basis, next_vel - guide_v) * DT
@@ -110,7 +110,7 @@ def prepare(kind: str, rows: dict) -> tuple[np.ndarray, np.ndarray, dict]:
         mate_pos, mate_vel, wish = _wide(rows, "mate_pos", "mate_vel", "mate_wish")
         mate = turn2(mate_pos - pos, -frame)
         height = mate[:, 2] + size[:, 2]
-        x, move, guide_v, turn = box_inputs(
+        x, move, guide_v, turn, gate = box_inputs(
             turn2(vel, -frame), rate, size, static, moving, rows["known"], mate[:, :2], height,
             turn2(mate_vel, -frame)[:, :2], turn2(wish, -frame))
         goal[:, 0:3] = turn2(next_pos - pos, -frame) - move
@@ -123,7 +123,7 @@ def prepare(kind: str, rows: dict) -> tuple[np.ndarray, np.ndarray, dict]:
         size = rows["full"].astype(np.float64)
         mate_pos, mate_vel, wish = _wide(rows, "mate_pos", "mate_vel", "mate_wish")
         flip = np.stack([np.ones(n), side], 1)
-        x, turn, guide_rate = door_inputs(
+        x, turn, guide_rate, gate = door_inputs(
             rate * side, size, turn2(mate_pos - pos, -yaw)[:, :2] * flip,
             turn2(mate_vel, -yaw)[:, :2] * flip, turn2(wish, -yaw) * flip, static, moving,
             rows["known"])
@@ -132,6 +132,8 @@ def prepare(kind: str, rows: dict) -> tuple[np.ndarray, np.ndarray, dict]:
         labels["rest"] = np.abs(rows["next_rate"]) < 0.02
     goal[:, :6] /= SCALE_POS
     goal[:, 6:] /= SCALE_YAW
+    labels["gate"] = gate
+    labels.setdefault("asked", gate > 0)
     return x, goal.astype(np.float32), labels
 
 
@@ -158,19 +160,23 @@ def importance(kind: str, rows: dict) -> np.ndarray:
         if kind != "player":
             moves = np.linalg.norm(part["next_vel"], axis=1) + np.abs(part["next_rate"])
             w = np.where(moves > 0.05, w, 0.15)
+        # Free motion is the guide's own.
+        w = np.where(labels["gate"] > 0, w, np.where(labels["asked"], 0.3 * w, 0.01))
         out.append(w)
     out = np.concatenate(out)
     return out / out.sum()
 
 
 def loss_of(kind: str, out, goal, labels) -> torch.Tensor:
-    used = list(USED[kind])
-    error = F.smooth_l1_loss(out[:, used], goal[:, used], reduction="none", beta=0.1)
-    total = error.sum(1).mean()
-    bce = F.binary_cross_entropy_with_logits
+    used, gate = list(USED[kind]), labels["gate"]
+    error = F.smooth_l1_loss(out[:, used] * gate[:, None], goal[:, used], reduction="none",
+                             beta=0.1)
+    total = (error.sum(1) * (gate > 0)).mean()
+    asked = labels["asked"]
     for name, scale in (("rest", 0.1), ("event", 0.3), ("ground", 0.1)):
-        total = total + scale * bce(out[:, OUT[name]], labels[name])
-    event = labels["event"]
+        bce = F.binary_cross_entropy_with_logits(out[:, OUT[name]], labels[name], weight=asked)
+        total = total + scale * bce
+    event = labels["event"] * asked
     force = F.smooth_l1_loss(out[:, OUT["force"]], labels["force"], reduction="none")
     return total + 0.5 * (force * event).sum() / event.sum().clamp(min=1)
 
