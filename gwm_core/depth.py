@@ -22,6 +22,7 @@ from .upright import straighten
 NEAR, FAR = 0.3, 60.0
 UNKNOWN = 255
 FLOOR = 0
+SMOOTH = 0.1  # log-depth that changes less than this within reach of the filter is left as it is
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def ray_maps(width: int, height: int, focal: float, pitch: float = 0.0) -> np.nd
 
 
 @kernel
-def _sharpen(coarse, rgb, radius, out):
+def _sharpen(coarse, rgb, radius, smooth, out):
     """Each pixel takes the log-disparity that most alike pixels near it have: a weighted median,
     then the mean of what lies near the median, so of one side of an edge only."""
     height, width = out.shape
@@ -52,6 +53,13 @@ def _sharpen(coarse, rgb, radius, out):
     weights = np.empty(256)
     for j in range(height):
         for i in range(width):
+            low = high = coarse[j, i]
+            for y in range(max(j - radius, 0), min(j + radius + 1, height), 2):
+                for x in range(max(i - radius, 0), min(i + radius + 1, width), 2):
+                    low, high = min(low, coarse[y, x]), max(high, coarse[y, x])
+            if high - low < smooth:  # no edge to sharpen
+                out[j, i] = coarse[j, i]
+                continue
             n = 0
             total = 0.0
             for dj in range(-radius, radius + 1, 2):
@@ -94,7 +102,7 @@ def align_edges(log_disparity: np.ndarray, rgb: np.ndarray, radius: int = 6) -> 
     """Log-disparity whose edges follow the picture's; f32 [H, W]. A joint bilateral filter that
     averages one side of a depth edge only, so that nothing hangs between near and far."""
     out = np.zeros(log_disparity.shape, np.float64)
-    _sharpen(log_disparity.astype(np.float64), rgb, radius, out)
+    _sharpen(log_disparity.astype(np.float64), rgb, radius, SMOOTH, out)
     return out.astype(np.float32)
 
 
@@ -130,7 +138,7 @@ class DepthEstimator:
         both[1, 3:5] = both[0, 3:5]  # rays stay where they are
         out, parts, themes, tilt = self.model(both)
         maps = (0.5 * (y[:1] + y[1:].flip(3)) for y in (out[:, None], parts, themes))
-        return *maps, float(tilt.mean())
+        return *maps, float(tilt.detach().mean())
 
     @torch.no_grad()
     def tilt(self, rgb: np.ndarray, fov_deg: float = 60.0) -> float:

@@ -23,6 +23,8 @@ UNKNOWN = 255
 FOCAL = 0.5 * HEIGHT / math.tan(math.radians(30))
 #: share of pictures in altered colours, and of those with depth given (only labels are to be told)
 ALTERED, GIVEN = 0.2, 0.15
+#: share of the altered ones that are no room at all, so that such are told apart
+DRAWN = 0.3
 RATE = 2e-3
 
 
@@ -57,9 +59,27 @@ def _recolour(rgb: np.ndarray, rng) -> np.ndarray:
     return 0.5 + (x - 0.5) * float(np.exp(rng.normal(0, 0.25))) + rng.normal(0, 0.08)
 
 
+def _drawing(height: int, width: int, rng) -> np.ndarray:
+    """A picture of no room: a sky, hills, shapes and washes of colour; f32 [H, W, 3] in 0..1."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    low = (y / height)[..., None]
+    rgb = rng.uniform(0, 1, 3) * (1 - low) + rng.uniform(0, 1, 3) * low
+    for _ in range(int(rng.integers(1, 5))):
+        edge = height * rng.uniform(0.3, 0.95) + rng.uniform(0, 4) * np.sin(
+            x * rng.uniform(0.05, 0.4) + rng.uniform(0, 6)) + (x - width / 2) * rng.normal(0, 0.2)
+        rgb[y > edge] = rng.uniform(0, 1, 3)
+    for _ in range(int(rng.integers(0, 12))):
+        cx, cy, a, b = rng.uniform(0, width), rng.uniform(0, height), *rng.uniform(1, 16, 2)
+        dx, dy = np.abs(x - cx) / a, np.abs(y - cy) / b
+        shape = (dx < 1) & (dy < 1) if rng.random() < 0.5 else dx ** 2 + dy ** 2 < 1
+        rgb[shape] = rng.uniform(0, 1, 3) * rng.uniform(0.3, 1)
+    coarse = rng.normal(0, rng.uniform(0, 0.12), (height // 4, width // 4))
+    return (rgb + np.kron(coarse, np.ones((4, 4)))[..., None]).astype(np.float32)
+
+
 def batch(data: dict, rng, size: int):
-    """Inputs f32 [B, 7, 40, 64], log-disparity, label u8 (255: none) and whether themes count
-    [B], tilt [B] (by how much the given rays look too low)."""
+    """Inputs f32 [B, 7, 40, 64], log-disparity, label u8 (255: none), whether it is of a known
+    theme [B], tilt [B] (by how much the given rays look too low), whether it is a room [B]."""
     count, lights = data["rgb"].shape[:2]
     chosen = rng.integers(count, size=size)
     # Half of the pictures are in neutral light.
@@ -72,6 +92,9 @@ def batch(data: dict, rng, size: int):
         if rng.random() < 0.7:
             _things(rgb[k], depth[k], label[k], rng)
         rgb[k] = _recolour(rgb[k], rng)
+    room = ~(altered & (rng.random(size) < DRAWN))
+    for k in np.flatnonzero(~room):
+        rgb[k], label[k] = _drawing(HEIGHT, WIDTH, rng), UNKNOWN
     # Small changes of exposure and tint, and grain, of all.
     rgb *= np.exp(rng.normal(0, 0.08, (size, 1, 1, 1)) + rng.normal(0, 0.03, (size, 1, 1, 3)))
     grain = rng.uniform(0, 0.02, (size, 1, 1, 1)) * (rng.random((size, 1, 1, 1)) < 0.5)
@@ -79,7 +102,9 @@ def batch(data: dict, rng, size: int):
     flip = rng.random(size) < 0.5
     rgb[flip], depth[flip], label[flip] = (v[flip][:, :, ::-1] for v in (rgb, depth, label))
     target = -np.log(np.clip(depth, 0.05, 60))
-    off = np.where(rng.random(size) < 0.3, rng.normal(0, 0.2, size), 0.0)
+    # Rays that are wrong teach the tilt; most often they are those of a level camera.
+    kind = rng.random(size)
+    off = np.where(kind < 0.15, rng.normal(0, 0.2, size), np.where(kind < 0.45, pitch, 0.0))
     x = np.zeros((size, 7, HEIGHT, WIDTH), np.float32)
     np.clip(rgb.transpose(0, 3, 1, 2), 0, 1, out=x[:, :3])
     for k in range(size):
@@ -87,25 +112,26 @@ def batch(data: dict, rng, size: int):
     given = rng.random(size) < GIVEN
     x[given, 5] = target[given] + rng.normal(0, 0.03, (int(given.sum()), 1, 1))
     x[given, 6] = 1.0
-    return x, target, label, ~altered, off.astype(np.float32)
+    return x, target, label, ~altered, off.astype(np.float32), room
 
 
-def loss_of(model, x, target, label, themed, tilt):
+def loss_of(model, x, target, label, themed, tilt, room):
     """Log-disparity, its slopes, parts, themes and tilt."""
     out, parts, themes, leaning = model(x)
     smooth, ce = torch.nn.functional.smooth_l1_loss, torch.nn.functional.cross_entropy
     none, part = label == UNKNOWN, (label & 7).long()
     # Floors are put in place by geometry, and given depth is kept: both count less.
     weight = torch.where((part == 0) & ~none, 0.4, 1.0) * (1 - 0.9 * x[:, 6])
+    weight = weight * room[:, None, None]
     loss = (weight * smooth(out, target, beta=0.03, reduction="none")).mean()
     for axis in (1, 2):
         slopes = (out.diff(dim=axis) - target.diff(dim=axis)).abs().clamp(max=0.5)
-        loss = loss + 0.5 * slopes.mean()
-    loss = loss + 2.0 * smooth(leaning, tilt, beta=0.02)
+        loss = loss + 0.5 * (slopes * room[:, None, None]).mean()
+    loss = loss + 2.0 * (smooth(leaning, tilt, beta=0.02, reduction="none") * room).mean()
     loss = loss + 0.3 * ce(parts, torch.where(none, PARTS, part))
-    theme = torch.where(none, THEMES, (label >> 3).long())
-    theme = torch.where(themed[:, None, None], theme, -1)
-    return loss + 0.2 * ce(themes, theme, ignore_index=-1) if themed.any() else loss
+    # What is recoloured or drawn is of no known theme.
+    theme = torch.where(none | ~themed[:, None, None], THEMES, (label >> 3).long())
+    return loss + 0.2 * ce(themes, theme)
 
 
 class _Average:
@@ -177,7 +203,7 @@ def train(out, views, seed: int = 0, minutes: float = 50.0, steps: int = 9000, s
         if done % 100 == 0:
             log(f"depth {done} loss {mean / 100:.4f} {time.monotonic() - began:.0f} s")
             mean = 0.0
-        if resume and done % 500 == 0:
+        if resume and done % 250 == 0:
             torch.save({"model": model.state_dict(), "average": average.model.state_dict(),
                         "optimiser": optimiser.state_dict(), "done": done, "spent": spent}, resume)
             write(str(resume) + ".safetensors", average.model, {"steps": done})
