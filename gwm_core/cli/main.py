@@ -23,6 +23,7 @@ COMMANDS = {
 # Packages of an extra, so that a missing one can name the command that installs it.
 EXTRA_OF = {
     "mujoco": "train",
+    "cv2": "train",
     "aiohttp": "studio",
     "torchaudio": "studio",
     "torchvision": "studio",

@@ -1,7 +1,8 @@
 """Judges: small networks that only evaluate, trained on other layouts than any model.
 
 Each is one safetensors file of at most 4 MB beside this module, retrained by
-`gwm train judges`, and prints its score on true data as the ceiling of every figure it gives.
+`python -m gwm_core.training.judges`, and prints its score on true data as the ceiling of every
+figure it gives.
 """
 
 from __future__ import annotations

@@ -36,6 +36,11 @@ class SceneJudge(nn.Module):
         self.ball = nn.Conv2d(2 * width, 1, 1)
         self.whole = nn.Linear(4 * width, TIMES + LAMPS + FOGS + 1 + themes)
 
+    @staticmethod
+    def prepare(frames: np.ndarray) -> torch.Tensor:
+        """uint8 [N, H, W, 3] as the network takes it."""
+        return to_input(frames)
+
     def trunk(self, x):
         b = self.d2(nn.functional.silu(self.stem(x)))
         c = self.d3(b)
@@ -54,7 +59,7 @@ class SceneJudge(nn.Module):
     @torch.no_grad()
     def features(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """uint8 [N, H, W, 3] -> (picture features [N, 4w], patch features [N, h, w, 2w])."""
-        b, _, d = self.trunk(to_input(frames))
+        b, _, d = self.trunk(self.prepare(frames))
         return d.mean((-2, -1)).numpy(), b.permute(0, 2, 3, 1).numpy()
 
     @torch.no_grad()
@@ -63,7 +68,7 @@ class SceneJudge(nn.Module):
         boxes, ball [N, 20, 32]: probabilities."""
         out: dict[str, list] = {}
         for i in range(0, len(frames), batch):
-            heads = self(to_input(frames[i:i + batch]))
+            heads = self(self.prepare(frames[i:i + batch]))
             for key in ("label", "time", "lamps", "fog", "theme"):
                 out.setdefault(key, []).append(heads[key].argmax(1).numpy())
             for key in ("ball", "boxes"):

@@ -9,12 +9,18 @@ from ..report import Metric
 from .cases import Case
 
 MOVED = 0.02
+SHOWN = 60
+"""A thing shows that has this many pixels in a tick's three frames."""
 STOPPED = 0.35
 """Below this share of walking speed the walker counts as stopped."""
 
 
 def effective(case: Case) -> np.ndarray:
-    """bool [T, 7]: keys that are held and changed the true camera or scene in that tick."""
+    """bool [T, 7]: keys that are held and changed the true camera or scene in that tick.
+
+    Walking keys: moved that way. Jump: left the ground (held on in the air, it changes nothing).
+    Push: something in view was sped up. Throw: a ball appeared.
+    """
     held = case.controls[:, :7] > 0.5
     ends = case.poses[::2]
     step = np.diff(ends[:, :3], axis=0)
@@ -26,11 +32,11 @@ def effective(case: Case) -> np.ndarray:
     out[:, 2] &= ahead < -MOVED
     out[:, 1] &= right < -MOVED
     out[:, 3] &= right > MOVED
-    out[:, 4] &= step[:, 2] > MOVED
+    out[:, 4] &= (step[:, 2] > MOVED) & (np.r_[0.0, step[:-1, 2]] <= MOVED)
     for t in range(case.ticks):
-        before, after = case.bodies[max(2 * t, 0)], case.bodies[2 * t + 2]
-        out[t, 5] &= _pushed(before, after)
-        out[t, 6] &= _appeared(before, after)
+        before, after = case.bodies[2 * t], case.bodies[2 * t + 2]
+        out[t, 5] = out[t, 5] and _pushed(before, after, case.body_map[2 * t:2 * t + 3])
+        out[t, 6] = out[t, 6] and _appeared(before, after)
     return out
 
 
@@ -38,10 +44,12 @@ def _field(bodies, name: str) -> np.ndarray:
     return np.asarray(bodies[name] if isinstance(bodies, dict) else getattr(bodies, name))
 
 
-def _pushed(before, after) -> bool:
+def _pushed(before, after, body_map: np.ndarray) -> bool:
+    """Whether a ball or box that shows (in one of the frames' body maps) was sped up."""
     both = (_field(before, "kind") > 0) & (_field(before, "kind") < 3) & (_field(after, "kind") > 0)
     gain = np.linalg.norm(_field(after, "vel") - _field(before, "vel"), axis=1)
-    return bool((both & (gain > 0.4)).any())
+    fast = np.flatnonzero(both & (gain > 0.4))
+    return any((body_map == slot + 1).sum() >= SHOWN for slot in fast)
 
 
 def _appeared(before, after) -> bool:

@@ -10,7 +10,7 @@ from . import catalogue as cat
 
 HELD_IN = range(0, 500)
 HELD_OUT = range(10000, 10060)
-JUDGES = range(2000, 2160)  # what the evaluation's judges learn from, and nothing else
+JUDGES = range(2000, 2400)  # what the evaluation's judges learn from, and nothing else
 WALL = 0.16  # thickness between two rooms
 DOOR_HEIGHT = 2.06
 LEAF = (0.90, 0.04)  # width and thickness of a door leaf
@@ -113,7 +113,7 @@ def split_of(seed: int) -> str:
     if seed in JUDGES:
         return "judge"
     raise ValueError(f"layout seed {seed} is neither held in (0..499) nor held out (10000..10059) "
-                     "nor for judges (2000..2159)")
+                     "nor for judges (2000..2399)")
 
 
 def _snap(v: float) -> float:
