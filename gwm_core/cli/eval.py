@@ -1,4 +1,7 @@
-"""Measure the quality of a checkpoint on held-out data, each figure beside its baseline."""
+"""Measure the quality of a checkpoint on held-out data, each figure beside its baseline.
+
+What is done is kept as it is finished: an interrupted run (Ctrl-C) goes on when started again.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,14 @@ from . import measure
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     measure.add_arguments(parser, "eval")
+    parser.add_argument("--only", metavar="NAMES", help="only these protocols, with commas between"
+                        " (a wrong name lists them)")
+    parser.add_argument("--work", metavar="DIR", help="where simulated cases and finished "
+                        "protocols are kept (default: the user's cache folder)")
 
 
 def run(args: argparse.Namespace) -> int:
-    return measure.run(args, "eval", args.family, "evaluate")
+    more = {"work": args.work} if args.work else {}
+    if args.only:
+        more["only"] = [name.strip() for name in args.only.split(",") if name.strip()]
+    return measure.run(args, "eval", args.family, "evaluate", **more)

@@ -41,8 +41,8 @@ def say(started: float) -> Callable[[str], None]:
     return write
 
 
-def run(args: argparse.Namespace, kind: str, module: str, function: str) -> int:
-    """Call `gwm_core.evaluation.<module>.<function>(seed, full, progress)` and print.
+def run(args: argparse.Namespace, kind: str, module: str, function: str, **more) -> int:
+    """Call `gwm_core.evaluation.<module>.<function>(seed, full, progress, **more)` and print.
 
     The function returns a Report or a list of Metric. Exit status 1 when the measurement has
     problems: a replay that differs, or a committed report of another checkpoint.
@@ -50,10 +50,10 @@ def run(args: argparse.Namespace, kind: str, module: str, function: str) -> int:
     from ..evaluation.report import Report
 
     measure = getattr(importlib.import_module(f"gwm_core.evaluation.{module}"), function)
-    more = {"model": args.model} if args.model else {}
+    more |= {"model": args.model} if args.model else {}
     result = measure(seed=args.seed, full=args.full, progress=say(time.monotonic()), **more)
     report = result if isinstance(result, Report) else Report(args.family, result, args.seed)
-    if args.model is None:
+    if args.model is None and not more.get("only"):  # a part is not the report
         committed = CHECKPOINTS / f"{FAMILIES[args.family]}.{kind}.json"
         if args.full:
             report.save(committed)

@@ -67,9 +67,12 @@ class Metric:
 
     @classmethod
     def from_json(cls, data: dict) -> Metric:
-        value = math.nan if data["value"] is None else data["value"]
-        names = ("id", "unit", "baselines", "n", "must", "aim")
-        return cls(value=value, note=data.get("note", ""), **{key: data[key] for key in names})
+        def number(value: float | None) -> float:
+            return math.nan if value is None else value
+
+        return cls(value=number(data["value"]), note=data.get("note", ""),
+                   baselines={key: number(v) for key, v in data["baselines"].items()},
+                   **{key: data[key] for key in ("id", "unit", "n", "must", "aim")})
 
 
 @dataclass

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from ...imagine import UNKNOWN
 from ..judges.patch import SIZE, PatchJudge, auc, cut
 from ..judges.scene import SceneJudge
 from ..measures import frechet
 from ..report import Metric
-
-WALL = 1
-BETWEEN = (3, 4, 5)
-"""Label parts trim (at eye height: door frames), door and furniture: a wall may change its theme
-across one of these."""
 
 
 def patch_features(judge: SceneJudge, frames: np.ndarray, masks: np.ndarray,
@@ -85,55 +77,3 @@ def patch_auc(judge: PatchJudge, made: tuple, true: tuple, filled: tuple, seed: 
                   {"inside": values["inside"], "seam": values["seam"],
                    "smooth_filling": max(smooth.values()), "cannot_tell": 0.5},
                   len(made[0]), "<= 0.8", "<= 0.65")
-
-
-def wall_breaks(judge: SceneJudge, frames: np.ndarray, depth: np.ndarray, yaw: np.ndarray,
-                fov_deg: float = 60.0) -> int:
-    """Places in a full turn where a wall changes its theme with no corner or door between.
-
-    frames [N, H, W, 3] at headings yaw [N] (radians), depth [N, H, W] as shown. Each frame gives
-    its middle columns; the walls' themes are read by the judge in a band about the horizon.
-    """
-    h, w = frames.shape[1:3]
-    focal = h / 2 / math.tan(math.radians(fov_deg) / 2)
-    seen = judge.read(frames)["label"]
-    cells_h, cells_w = seen.shape[1:]
-    bins = np.full(360, -1)
-    near = np.full(360, np.nan)
-    order = np.argsort(np.abs(np.arange(cells_w) - (cells_w - 1) / 2))
-    for c in order:
-        offset = math.atan2((c + 0.5) * w / cells_w - w / 2, focal)
-        for i in range(len(frames)):
-            angle = int(round(math.degrees(yaw[i] - offset))) % 360
-            if bins[angle] >= 0 or abs(c - cells_w / 2) > 4:
-                continue
-            column = seen[i, cells_h // 2 - 4:cells_h // 2 + 1, c]
-            value = int(np.bincount(column, minlength=256).argmax())
-            bins[angle] = value
-            x0 = int((c + 0.5) * w / cells_w)
-            z = float(np.median(depth[i, h // 2 - 8:h // 2 + 1, max(0, x0 - 1):x0 + 2]))
-            near[angle] = z / math.cos(offset)
-    known = np.flatnonzero((bins >= 0) & (bins != UNKNOWN) & (bins % 8 == WALL))
-    breaks = 0
-    for a, b in zip(known, np.roll(known, -1), strict=True):
-        if bins[a] // 8 != bins[b] // 8 and not _excused(bins, near, int(a), int(b)):
-            breaks += 1
-    return breaks
-
-
-def _excused(bins: np.ndarray, near: np.ndarray, a: int, b: int) -> bool:
-    """A door, frame or corner, or a step in depth, lies within 8 degrees of a change."""
-    gap = (b - a) % 360
-    around = [(a + k) % 360 for k in range(-8, gap + 9)]
-    parts = bins[around][bins[around] >= 0] % 8
-    if np.isin(parts, BETWEEN).any():
-        return True
-    radius = near[around]
-    radius = radius[np.isfinite(radius)]
-    if len(radius) < 5:
-        return True
-    if np.abs(np.diff(radius)).max(initial=0) > 0.25 * np.median(radius):
-        return True
-    # A corner is where the distance to the walls peaks: the two sides fall off from it.
-    peak = int(np.argmax(radius))
-    return 1 < peak < len(radius) - 2 and radius[peak] > 1.03 * max(radius[0], radius[-1])

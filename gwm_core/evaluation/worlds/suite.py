@@ -1,9 +1,8 @@
-"""Runs the model on the held-out cases and gathers all figures of `gwm eval worlds`."""
+"""Runs the model on the held-out cases: one method a protocol of `gwm eval worlds`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,44 +18,24 @@ from ..judges.patch import PatchJudge
 from ..judges.scene import SceneJudge
 from ..report import Metric
 from . import control, imagined, physics, picture, sounds, words
-from .cases import Case, layouts
-from .walks import bumps, explored, pushed, starts, thrown
+from .breaks import count_breaks, found
+from .cases import Case
+from .sets import Cases
+from .sizes import Size
 from .wander import full_turn, hold, idle, out_and_back, wander
 
 THEMES = 14
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Size:
-    """How many cases of each kind a run takes."""
-
-    walks: int = 14
-    long_ticks: int = 32
-    played: int = 16
-    turns: int = 5
-    returns: int = 3
-    bumps: int = 24
-    throws: int = 8
-    pushes: int = 4
-    prompts: int = 24
-    events: int = 12
-    pairs: int = 8
-    late: int = 500
-
-
-SHORT = Size()
-FEW = Size(walks=8, played=8, bumps=16, throws=5, pushes=2)
-FULL = Size(walks=40, played=48, turns=20, returns=12, bumps=200, throws=24, pushes=16,
-            prompts=112, events=48, pairs=24)
-
-
 class Suite:
-    """All protocols over one model. seed picks other held-out data."""
+    """All protocols over one model. seed picks other held-out data; given_depth: first pictures
+    come with their true depth, and of the walks, bumps and balls only the first few are played."""
 
-    def __init__(self, model, seed: int, size: Size, say: Say, given_depth: bool = False):
+    def __init__(self, model, seed: int, size: Size, say: Say, cases: Cases,
+                 given_depth: bool = False):
         self.model, self.seed, self.size, self.say = model, seed, size, say
-        self.given_depth = given_depth
+        self.sets, self.given_depth = cases, given_depth
         model.trace = True
         self.view = model.embodiment.views[0]
 
@@ -94,29 +73,30 @@ class Suite:
     def frames(self, clip) -> np.ndarray:
         return clip.frames[self.view.name]
 
+    def few(self, cases: list[Case], count: int) -> list[Case]:
+        return cases[:count] if self.given_depth else cases
+
     # ------------------------------------------------------------------ the protocols
     def walks(self) -> list[Metric]:
-        """Picture, sharpness, control and sound on the explorer's walks."""
-        size = self.size
-        self.say("walks: simulating")
-        long = explored(size.walks, size.long_ticks, self.seed, "walk")
-        short = explored(size.played, 24, self.seed, "play", light=False)
-        self.say("walks: imagining")
-        made = [self.play(self.begin(case), case.controls)[1] for case in long]
+        """Picture and sharpness on the explorer's walks."""
+        cases = self.few(self.sets("walks"), self.size.few_walks)
+        made = [self.play(self.begin(case), case.controls)[1] for case in cases]
         clips = [self.frames(clip) for clip in made]
-        out = picture.gains(long, clips)
-        out += picture.sharpness(long, clips, [clip.info["unseen"] for clip in made])
-        made = [self.play(self.begin(case), case.controls)[1] for case in short]
-        out += control.control_metrics(self.inverse, short, [self.frames(c) for c in made])
+        return (picture.gains(cases, clips)
+                + picture.sharpness(cases, clips, [clip.info["unseen"] for clip in made]))
+
+    def played(self) -> list[Metric]:
+        """Control and sound on walks that press every key."""
+        cases = self.few(self.sets("played"), self.size.few_played)
+        made = [self.play(self.begin(case), case.controls)[1] for case in cases]
+        out = control.control_metrics(self.inverse, cases, [self.frames(c) for c in made])
         rate, samples = self.model.embodiment.sample_rate, self.model.embodiment.samples_per_tick
-        out.append(sounds.sound_f1(short, [c.audio[0] for c in made], rate, samples))
-        return out
+        return [*out, sounds.sound_f1(cases, [c.audio[0] for c in made], rate, samples)]
 
     def memory(self) -> list[Metric]:
         """Full turns and walks off and back: revisits, breaks, and the imagined rooms."""
-        size = self.size
-        cases = starts(size.turns, self.seed, "turn")
-        turned, pairs, still, breaks, true_breaks = [], [], [], [], []
+        cases = self.sets("turns")
+        turned, pairs, still = [], [], []
         for i, case in enumerate(cases):
             self.say(f"turn {i + 1} of {len(cases)}")
             world = self.begin(case)
@@ -127,56 +107,52 @@ class Suite:
             pairs.append((case.frames[0], a[-1]))
             still += [picture.psnr(a[k], a[k - 6]) for k in range(11, len(a), 12)]
             turned.append(first)
-            breaks.append(imagined.wall_breaks(self.scene, a, first.depth[self.view.name],
-                                               first.info["poses"][:, 3], self.view.fov_deg))
-            true = self._true_turn(case, first.info["poses"])
-            true_breaks.append(imagined.wall_breaks(self.scene, true[0], true[1],
-                                                    first.info["poses"][:, 3],
-                                                    self.view.fov_deg))
-        for i, case in enumerate(starts(size.returns, self.seed, "return")):
-            self.say(f"walk off and back {i + 1} of {size.returns}")
+        for i, case in enumerate(self.sets("returns")):
+            self.say(f"walk off and back {i + 1} of {self.size.returns}")
             world = self.begin(case)
             _, clip = self.play(world, np.concatenate([out_and_back(), idle(1)]))
             path, frames = clip.info["poses"], self.frames(clip)
-            there = world.path[0]
-            gap = np.linalg.norm(path[-1, :3] - there[:3])
-            if gap < 0.05:
+            if np.linalg.norm(path[-1, :3] - world.path[0][:3]) < 0.05:
                 pairs.append((case.frames[0], frames[-1]))
-        out = [picture.revisit(pairs, still),
-               Metric("worlds.breaks_per_turn", float(np.mean(breaks)), "",
-                      {"truth": float(np.mean(true_breaks))}, len(breaks), "<= 1", "<= 0.3")]
-        return out + self._rooms(cases, turned)
+        self.say("breaks and imagined rooms")
+        return [picture.revisit(pairs, still), self.breaks(cases, turned),
+                *self.rooms(cases, turned)]
 
-    def _true_turn(self, case: Case, poses: np.ndarray):
-        from ...simulators.rooms.sim import Rooms
+    def breaks(self, cases: list[Case], turned: list) -> Metric:
+        """worlds.breaks_per_turn; beside it true turns, and the share of artificial breaks in
+        true turns that are found."""
+        made, true, hits = [], [], []
+        for case, clip in zip(cases, turned, strict=True):
+            made.append(count_breaks(self.scene, self.frames(clip)[1::2],
+                                     clip.depth[self.view.name][1::2],
+                                     clip.info["poses"][1::2, 3], self.view.fov_deg))
+            turn = self.sets.true_turn(case)
+            depth = turn["depth"].astype(np.float32)
+            true.append(count_breaks(self.scene, turn["frames"], depth, turn["yaw"]))
+            hits += [found(self.scene, cut, depth, turn["yaw"], int(at))
+                     for cut, at in zip(turn["cut"], turn["at"], strict=True)]
+        return Metric("worlds.breaks_per_turn", float(np.mean(made)), "",
+                      {"truth": float(np.mean(true)),
+                       "artificial_found": float(np.mean(hits)) if hits else float("nan")},
+                      len(made), "<= 1", "<= 0.3")
 
-        sim = Rooms(case.seed)
-        sim.reset(case.condition)
-        base = case.poses[0]
-        views = [sim.render(np.array([*base[:3], base[3] + p - poses[-1, 3], base[4]]))
-                 for p in poses[:, 3]]
-        sim.close()
-        return (np.stack([v["rgb"] for v in views]),
-                np.stack([v["depth"] for v in views]).astype(np.float32))
-
-    def _rooms(self, cases: list[Case], turned: list) -> list[Metric]:
+    def rooms(self, cases: list[Case], turned: list) -> list[Metric]:
         """Imagined views of the turns against true rooms and against smooth filling."""
         made, masks, filled, true = [], [], [], []
         camera = Camera(self.view.width, self.view.height, self.view.fov_deg)
         for case, clip in zip(cases, turned, strict=True):
             memory = Memory().add(Keyframe(rgb=case.frames[0], depth=case.depth[0],
                                            pose=clip.info["poses"][-1]))
-            truth = self._true_turn(case, clip.info["poses"])[0]
-            for k in range(7, len(truth) - 7, 8):
+            truth = self.sets.true_turn(case)["frames"]
+            for k in range(7, len(self.frames(clip)) - 7, 8):
                 unseen = clip.info["unseen"][k]
                 if unseen.mean() < 0.1:
                     continue
                 made.append(self.frames(clip)[k])
                 masks.append(unseen)
                 filled.append(push_pull(draw(memory, clip.info["poses"][k], camera)).rgb)
-                true.append(truth[k])
-        other = explored(max(4, len(cases) // 2), 24, self.seed + 1, "other", light=False)
-        views = np.concatenate([case.frames[1::3] for case in other])
+                true.append(truth[k // 2])
+        views = np.concatenate([case.frames[1::3] for case in self.sets("other")])
         pick = rng(self.seed, "other").permutation(len(views))[:len(made)]
         made, masks, filled, true = (np.stack(v) for v in (made, masks, filled, true))
         whole = np.ones((len(pick), *masks.shape[1:]), bool)
@@ -185,31 +161,37 @@ class Suite:
                 imagined.patch_auc(self.patch, (made, masks), (true, masks), (filled, masks),
                                    self.seed)]
 
-    def motion(self) -> list[Metric]:
-        """Collisions and balls."""
-        self.say("collisions")
-        cases, kinds = bumps(self.size.bumps, self.seed)
+    def collisions(self) -> list[Metric]:
+        """Walks into walls, heavy boxes and latched doors, and through open doors."""
+        cases = self.few(self.sets("bumps"), self.size.few_bumps)
         paths = []
         for case in cases:
             world = self.begin(case)
             _, clip = self.play(world, case.controls)
             paths.append(np.concatenate([world.path[:1], clip.info["poses"]]))
-        span = 1 / self.model.embodiment.tick_rate
-        out = [control.collision_accuracy(cases, paths, kinds, span)]
-        self.say("balls")
-        rows, true_rows = [], []
-        for case, slot, still, start in (thrown(self.size.throws, self.seed)
-                                         + pushed(self.size.pushes, self.seed)):
-            _, clip = self.play(self.begin(case), case.controls)
-            frames = np.concatenate([case.frames[:1], self.frames(clip)])
-            rows += physics.ball_errors(self.scene, case, frames[1:], slot, still, start)
-            true_rows += physics.ball_errors(self.scene, case, case.frames[1:], slot, still, start)
-        out.append(physics.ball_metric(rows, true_rows))
-        return out
+        return [control.collision_accuracy(cases, paths, [c.info["met"] for c in cases],
+                                           1 / self.model.embodiment.tick_rate)]
 
-    def text(self) -> list[Metric]:
-        """Prompts and events."""
-        self.say("prompts")
+    def balls(self) -> list[Metric]:
+        """Thrown and pushed balls."""
+        rows, true_rows = [], []
+        flying, rolling = self.sets("thrown"), self.sets("pushed")
+        share = len(flying) / max(len(flying) + len(rolling), 1)
+        few = round(self.size.few_balls * share)
+        cases = self.few(flying, few) + self.few(rolling, self.size.few_balls - few)
+        for case in cases:
+            slot, still, start = case.info["ball"]
+            _, clip = self.play(self.begin(case), case.controls)
+            for out, frames in ((rows, self.frames(clip)), (true_rows, case.frames[1:])):
+                out += physics.ball_errors(self.scene, case, frames, slot, np.array(still), start)
+        return [physics.ball_metric(rows, true_rows)]
+
+    def _ceiling(self) -> float:
+        return float(np.mean([self.scene_scores[k] for k in ("theme", "time", "lamps", "fog",
+                                                             "ball_in_view")]))
+
+    def prompts(self) -> list[Metric]:
+        """First pictures of held-out prompts."""
         generator = rng(self.seed, "prompts")
         wanted, shown = [], []
         for _ in range(self.size.prompts):
@@ -217,13 +199,14 @@ class Suite:
             world = self.model.new_world(prompt=prompt, seed=int(generator.integers(1 << 30)))
             wanted.append(_named(attributes))
             shown.append(world.observation.frames[self.view.name])
-        ceiling = float(np.mean([self.scene_scores[k] for k in ("theme", "time", "lamps", "fog",
-                                                                "ball_in_view")]))
-        out = [words.prompt_accuracy(wanted, words.read_attributes(self.scene, np.stack(shown)),
-                                     ceiling)]
-        self.say("events")
+        return [words.prompt_accuracy(wanted, words.read_attributes(self.scene, np.stack(shown)),
+                                      self._ceiling())]
+
+    def events(self) -> list[Metric]:
+        """Events of light and fog, four ticks later and after turning round."""
+        generator = rng(self.seed, "events")
         changes, before, soon, turned = [], [], [], []
-        for case in starts(self.size.events, self.seed, "event", light=True):
+        for case in self.sets("events"):
             text, change = sample_event(generator, "heldout", case.condition)
             if not set(change) & {"time", "lamps", "fog"}:
                 continue
@@ -235,24 +218,15 @@ class Suite:
             soon.append(self.frames(clip)[-1])
             turned.append(self.frames(later)[-1])
         seen = [words.read_attributes(self.scene, np.stack(v)) for v in (soon, turned, before)]
-        out.append(words.event_accuracy(changes, *seen, ceiling))
-        return out + [self._diversity(generator)]
+        return [words.event_accuracy(changes, *seen, self._ceiling())]
 
-    def _diversity(self, generator) -> Metric:
+    def diversity(self) -> list[Metric]:
         """worlds.seed_diversity: two first pictures of a prompt against two true rooms of it."""
-        from ...simulators.rooms.layout import make_layout
-        from ...simulators.rooms.sim import Rooms
-        from .walks import free_place
-
-        made, true = [], []
+        generator, made, true = rng(self.seed, "diversity"), [], []
         by_theme: dict[int, list[np.ndarray]] = {}
-        for i, layout in enumerate(layouts(30, self.seed, "fit")):
-            plan = make_layout(layout)
-            sim = Rooms(layout)
-            sim.reset(0, free_place(sim, rng(self.seed, "fit", i)))
-            room = plan.rooms[sim.layout.room_at(*sim.foot[:2])]
-            by_theme.setdefault(room.theme, []).append(sim.render()["rgb"])
-            sim.close()
+        rooms = self.sets.fitting()
+        for theme, frame in zip(rooms["theme"], rooms["frames"], strict=True):
+            by_theme.setdefault(int(theme), []).append(frame)
         themes = [t for t, frames in by_theme.items() if len(frames) > 1][:self.size.pairs]
         for theme in themes:
             prompt, _ = sample_prompt(generator, 0, "heldout", theme=theme, balls=0, boxes=0,
@@ -261,24 +235,23 @@ class Suite:
                     for s in (1, 2)]
             made.append(self._feature_gap(*pair))
             true.append(self._feature_gap(*by_theme[theme][:2]))
-        return Metric("worlds.seed_diversity", float(np.mean(made) / max(np.mean(true), 1e-9)), "",
-                      {"two_true_rooms": 1.0, "same_seed": 0.0}, len(made), ">= 0.5")
+        return [Metric("worlds.seed_diversity", float(np.mean(made) / max(np.mean(true), 1e-9)),
+                       "", {"two_true_rooms": 1.0, "same_seed": 0.0}, len(made), ">= 0.5")]
 
     def _feature_gap(self, a: np.ndarray, b: np.ndarray) -> float:
         whole, _ = self.scene.features(np.stack([a, b]))
         return float(np.linalg.norm(whole[0] - whole[1]))
 
-    def late(self) -> Metric:
+    def late(self) -> list[Metric]:
         """worlds.sharpness500 over a long wander."""
-        self.say("a long walk")
-        case = starts(1, self.seed, "late")[0]
+        case = self.sets("late")[0]
         rows = wander(self.size.late, rng(self.seed, "late"), start=2)
         world = self.begin(case)
         world, clip = self.play(world, rows[:40])
         first = list(self.frames(clip)[::4])
         world, _ = self.play(world, rows[40:-20])
         _, clip = self.play(world, rows[-20:])
-        return picture.long_sharpness(first, list(self.frames(clip)[::2]))
+        return [picture.long_sharpness(first, list(self.frames(clip)[::2]))]
 
 
 def _named(attributes: dict) -> dict:
@@ -287,6 +260,3 @@ def _named(attributes: dict) -> dict:
     things = [{"kind": kind} for kind, key in (("ball", "balls"), ("box", "boxes"))
               if attributes.get(key)]
     return {**out, "objects": things}
-
-
-__all__ = ["FEW", "FULL", "SHORT", "Size", "Suite"]
