@@ -19,6 +19,8 @@ GRID = (HEIGHT // CELL, WIDTH // CELL)
 SMALL = (48, 30)
 TURNS = [(math.radians(a), math.radians(b)) for b in range(-12, 13, 2)
          for a in np.arange(-16.5, 17, 1.5)]
+FAR = 24.0
+"""Grey levels that a turn must fit better by, per radian."""
 FIELDS = 13
 
 
@@ -94,6 +96,7 @@ class Motion:
             ok = (x >= 0) & (x < w) & (y >= 0) & (y < h)
             index.append(np.where(ok, y * w + x, 0).ravel())
             inside.append(ok.ravel())
+        self.size = np.array([math.hypot(*turn) for turn in TURNS])
         self.index, self.inside = np.stack(index), np.stack(inside).astype(np.float32)
 
     def look(self, frame: np.ndarray) -> dict:
@@ -110,6 +113,8 @@ class Motion:
         """The turn of TURNS that leaves the two small pictures most alike."""
         gap = np.minimum(np.abs(old["small"].ravel()[self.index] - new["small"].ravel()), 38.0)
         score = (gap * self.inside).sum(1) / self.inside.sum(1)
+        # Pictures turned far overlap little and may agree by chance: small turns are likelier.
+        score = score + FAR * self.size
         return TURNS[int(score.argmin())]
 
     def turn(self, old: dict, new: dict) -> tuple[float, float]:
