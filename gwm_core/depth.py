@@ -148,8 +148,8 @@ class DepthEstimator:
         for _ in range(2):
             x[0, 3:5] = ray_maps(x.shape[3], x.shape[2], focal, pitch)
             pitch = min(max(pitch + self._see(x)[3], -0.75), 0.75)
-        # What it sees in any picture is noise up to a degree or so.
-        return 0.0 if abs(pitch) < math.radians(1.5) else pitch
+        # Smaller tilts are seen in level pictures too, and most pictures are level.
+        return 0.0 if abs(pitch) < math.radians(3) else pitch
 
     def estimate(self, rgb: np.ndarray, fov_deg: float = 60.0) -> Estimate:
         """Depth, labels and tilt of a picture u8 [H, W, 3] of which nothing else is known.
