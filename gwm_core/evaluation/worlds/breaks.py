@@ -24,7 +24,7 @@ SIDE = 5
 """Directions on either side of a change that must be of one material: ten degrees."""
 GAP = 1
 """Directions at the change itself that may be mixed, on either side."""
-SURE, WALLED = 0.6, 0.55
+SURE, WALLED = 0.6, 0.4
 BEND = math.radians(16)
 JUMP = 0.05
 APART = 0.035
