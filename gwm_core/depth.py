@@ -183,7 +183,8 @@ class DepthEstimator:
         size = (height, width)
         resize = torch.nn.functional.interpolate
         part_p = torch.softmax(resize(parts, size=size, mode="bilinear"), 1)[0].numpy()
-        theme_p = resize(pooled_themes(themes), size=size, mode="bilinear")[0].numpy()
+        themes = pooled_themes(themes, 2.0 if self.model.hinted else 1.0)
+        theme_p = resize(themes, size=size, mode="bilinear")[0].numpy()
         label, rooms = _labels(part_p, theme_p)
         if depth is not None:
             return np.asarray(depth, np.float32), label, rooms
@@ -196,16 +197,17 @@ class DepthEstimator:
         return np.clip(np.exp(-sharp), NEAR, FAR).astype(np.float32), label, rooms
 
 
-def pooled_themes(logits: torch.Tensor) -> torch.Tensor:
+def pooled_themes(logits: torch.Tensor, sure: float) -> torch.Tensor:
     """Probabilities [1, 15, h, w] of themes. A room has one theme: what is seen far around a place,
-    and in the whole picture, counts for it as well."""
+    and in the whole picture, counts for it as well. sure: how far it may be
+    believed; version 1 never learnt what is of no known theme."""
     from scipy import ndimage
 
     said = torch.log_softmax(logits, 1).clamp(min=-9)[0].numpy()
     wide = logits.shape[2] // 2 + 1
     said = 0.5 * ndimage.uniform_filter(said, (0, wide, wide), mode="nearest") + (
         0.5 * said.mean((1, 2), keepdims=True))
-    return torch.softmax(torch.from_numpy(2.0 * said), 0)[None]
+    return torch.softmax(torch.from_numpy(sure * said), 0)[None]
 
 
 def _labels(part_p: np.ndarray, theme_p: np.ndarray) -> tuple[np.ndarray, float]:
