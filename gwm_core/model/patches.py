@@ -40,6 +40,7 @@ class PatchTokenizer(nn.Module):
         self.grid = (height // patch, width // patch)
         self.tokens = self.grid[0] * self.grid[1]
         self.token_width = sum(self.components)
+        self._cells: dict[str, tuple] = {}
         self.config = {
             "width": width, "height": height, "patch": patch, "components": list(self.components),
         }
@@ -99,32 +100,51 @@ class PatchTokenizer(nn.Module):
     @torch.no_grad()
     def decode(self, tokens: Tensor, frames: int = 2) -> tuple[np.ndarray, np.ndarray]:
         """(frames u8 [F, H, W, 3], disparity f32 [F, H, W], at least 0) of tokens."""
-        mean, change, depth, depth_change = self._expand(tokens, averages=True)
+        mean, change, depth, depth_change = self._expand(tokens)
         rgb = torch.stack([mean - change, mean + change][-frames:])
         near = torch.stack([depth - depth_change, depth + depth_change][-frames:])
         rgb = (rgb * 255.0 + 0.5).clamp_(0, 255.9).to(torch.uint8)
         return rgb.cpu().numpy(), near[..., 0].clamp_(min=0).cpu().numpy()
 
     @torch.no_grad()
-    def decode_change(self, difference: Tensor, frames: int = 2) -> tuple[np.ndarray, np.ndarray]:
-        """What a difference of tokens adds to (frames, in 0..255 units; disparity): f32 arrays.
+    def decode_change(self, difference: Tensor, cell: int) -> np.ndarray:
+        """What a difference of tokens adds to the two frames, f32 [2, H / cell, W / cell, 3] in
+        0..255 units, as means of cells of ``cell`` pixels (a divisor of the patch).
 
         Added to a guide's own pixels it keeps all detail that the components do not span."""
-        mean, change, depth, depth_change = self._expand(difference, averages=False)
-        rgb = torch.stack([mean - change, mean + change][-frames:]) * 255.0
-        near = torch.stack([depth - depth_change, depth + depth_change][-frames:])
-        return rgb.cpu().numpy(), near[..., 0].cpu().numpy()
+        self._check(difference)
+        mean, change = difference.float().split(list(self.components), dim=1)[:2]
+        rows, columns = self.grid
+        side = self.patch // cell
+        out = []
+        for name, part in (("mean", mean), ("change", change)):
+            x = (part * getattr(self, f"{name}_scale")) @ self._pooled(name, cell)
+            x = x.reshape(rows, columns, side, side, 3).transpose(1, 2)
+            out.append(x.reshape(rows * side, columns * side, 3) * 255.0)
+        return torch.stack([out[0] - out[1], out[0] + out[1]]).cpu().numpy()
 
-    def _expand(self, tokens: Tensor, averages: bool) -> list[Tensor]:
+    def _pooled(self, name: str, cell: int) -> Tensor:
+        """A colour basis averaged over cells, [components, (patch / cell)^2 * 3]."""
+        basis = getattr(self, f"{name}_basis")
+        key = (cell, basis.device, basis.data_ptr(), basis._version)
+        if self._cells.get(name, (None,))[0] != key:
+            side = self.patch // cell
+            x = basis.reshape(len(basis), side, cell, side, cell, 3).mean((2, 4))
+            self._cells[name] = (key, x.reshape(len(basis), -1))
+        return self._cells[name][1]
+
+    def _check(self, tokens: Tensor) -> None:
         if tuple(tokens.shape) != (self.tokens, self.token_width):
             raise ValueError(f"patches: tokens must be [{self.tokens}, {self.token_width}], "
                              f"got {tuple(tokens.shape)}")
+
+    def _expand(self, tokens: Tensor) -> list[Tensor]:
+        self._check(tokens)
         out = []
         split = tokens.float().split(list(self.components), dim=1)
         for name, part in zip(PARTS, split, strict=True):
             x = (part * getattr(self, f"{name}_scale")) @ getattr(self, f"{name}_basis")
-            if averages:
-                x = x + getattr(self, f"{name}_average")
+            x = x + getattr(self, f"{name}_average")
             out.append(self._pixels(x, 1 if name.startswith("depth") else 3))
         return out
 

@@ -20,7 +20,7 @@ from .dynamics import TrainConfig
 from .dynamics import train as train_dynamics
 from .noising import NoiseConfig
 
-WIDTH, DEPTH, HEADS, WINDOW = 192, 4, 4, 16
+WIDTH, DEPTH, HEADS, WINDOW = 192, 4, 4, 8
 
 
 def streams(tokenizer: PatchTokenizer) -> list[StreamConfig]:

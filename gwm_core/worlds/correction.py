@@ -108,22 +108,22 @@ def correct(parts: Parts, state: RolloutState, row: np.ndarray, moved, looks: li
         state.cache, past.tokens, past.controls, {**known, VIEW: _row(start, device)},
         {"state": 0.0, "audio": 0.0, VIEW: 1.0}, controls, state.tick, guides=before,
         next_guides={VIEW: TokenGuide(guide, coverage)})
-    change, _ = parts.patches.decode_change((made[VIEW][0, 0] - guide[0, 0]).cpu())
-    rgb = np.where(covered[..., None], rgb, _added(rgb, _smooth(change)))
+    change = parts.patches.decode_change(made[VIEW][0, 0] - guide[0, 0], SOFT)
+    unknown = ~covered
+    rgb[unknown] = _added(rgb[unknown], _smooth(change, rgb.shape[1:3])[unknown])
     frames = np.stack([fogged(parts, rgb[k], looks[k].guide, state.scene.light)
                        for k in range(len(looks))])
     clean = guide + (made[VIEW] - guide) * (1 - coverage)
     return frames, cache, Past({**known, VIEW: clean}, controls, guide, coverage)
 
 
-def _smooth(change: np.ndarray) -> np.ndarray:
-    """The correction f32 [F, H, W, 3] without the grid of its patches: what one does not know is
-    soft, but must not show tiles."""
-    x = torch.from_numpy(change).permute(0, 3, 1, 2)
-    small = torch.nn.functional.avg_pool2d(x, SOFT)
-    small = torch.nn.functional.avg_pool2d(
-        torch.nn.functional.pad(small, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    x = torch.nn.functional.interpolate(small, size=x.shape[2:], mode="bilinear")
+def _smooth(cells: np.ndarray, size) -> np.ndarray:
+    """The correction of cells f32 [F, h, w, 3] at full size, without the grid of its patches:
+    what one does not know is soft, but must not show tiles."""
+    x = torch.from_numpy(cells).permute(0, 3, 1, 2)
+    x = torch.nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
+    x = torch.nn.functional.avg_pool2d(x, 3, stride=1)
+    x = torch.nn.functional.interpolate(x, size=tuple(size), mode="bilinear")
     return x.permute(0, 2, 3, 1).numpy()
 
 

@@ -63,10 +63,13 @@ def test_a_change_of_tokens_is_linear(fitted):
     tokenizer, _ = fitted
     frames, near = scenes(2, seed=5)
     a, b = (tokenizer.encode(f, d) for f, d in zip(frames, near, strict=True))
-    change, _ = tokenizer.decode_change(b - a)
+    change = tokenizer.decode_change(b - a, 1)
     low, high = tokenizer.decode(a)[0], tokenizer.decode(b)[0]
     assert np.abs(np.clip(low + change, 0, 255) - high).mean() < 1.0
-    assert not tokenizer.decode_change(a - a)[0].any()
+    assert not tokenizer.decode_change(a - a, 1).any()
+    cells = tokenizer.decode_change(b - a, 4)
+    means = change.reshape(2, cells.shape[1], 4, cells.shape[2], 4, 3).mean((2, 4))
+    assert np.allclose(cells, means, atol=1e-3)
 
 
 def test_tokens_are_of_about_unit_size(fitted):
