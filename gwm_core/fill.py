@@ -65,6 +65,29 @@ def _cross(spans, rgb, depth, out_rgb, out_depth, filled):
 
 
 @kernel
+def _take(rgb, depth, known, value, weight):
+    """Colour and disparity of known pixels with weight 1; of others nothing."""
+    for i in range(depth.shape[0]):
+        for j in range(depth.shape[1]):
+            sure = known[i, j]
+            weight[i, j] = 1.0 if sure else 0.0
+            for c in range(3):
+                value[i, j, c] = rgb[i, j, c]
+            value[i, j, 3] = 1.0 / depth[i, j] if sure else 1.0
+
+
+@kernel
+def _put(value, known, rgb, depth):
+    """Filled colour and disparity into what is not known."""
+    for i in range(depth.shape[0]):
+        for j in range(depth.shape[1]):
+            if not known[i, j]:
+                for c in range(3):
+                    rgb[i, j, c] = int(min(max(round(value[i, j, c]), 0.0), 255.0))
+                depth[i, j] = 1.0 / max(value[i, j, 3], 1e-3)
+
+
+@kernel
 def _pull(value, weight, out, total):
     """Half the size: weighted means of 2 x 2 cells; the weight saturates at 1."""
     h, w = weight.shape
@@ -133,10 +156,11 @@ def smooth(rgb: np.ndarray, depth: np.ndarray, known: np.ndarray):
     is known: mid grey at 3 m."""
     if not known.any():
         return np.full_like(rgb, 128), np.full_like(depth, 3.0)
+    if known.all():
+        return rgb.copy(), depth.copy()
     value = np.empty((*depth.shape, 4), np.float32)
-    value[..., :3] = rgb
-    value[..., 3] = 1.0 / np.where(known, depth, 1.0)
-    weight = known.astype(np.float32)
+    weight = np.empty(depth.shape, np.float32)
+    _take(rgb, depth, known, value, weight)
     levels = [(value, weight)]
     while max(levels[-1][1].shape) > 1:
         value, weight = levels[-1]
@@ -146,11 +170,9 @@ def smooth(rgb: np.ndarray, depth: np.ndarray, known: np.ndarray):
         levels.append((out, total))
     for fine, coarse in zip(levels[-2::-1], levels[:0:-1], strict=True):
         _push(fine[0], fine[1], coarse[0])
-    value = levels[0][0]
-    colour = np.clip(np.round(value[..., :3]), 0, 255).astype(np.uint8)
-    far = (1.0 / np.maximum(value[..., 3], 1e-3)).astype(np.float32)
-    return (np.where(known[..., None], rgb, colour),
-            np.where(known, depth, far).astype(np.float32))
+    rgb, depth = rgb.copy(), depth.astype(np.float32)
+    _put(levels[0][0], known, rgb, depth)
+    return rgb, depth
 
 
 def push_pull(guide):

@@ -202,8 +202,8 @@ def _colour(rgb, surface, u, v, g, out, j, i):
 
 
 @kernel
-def _view(rgb, surface, planes, labels, origin, basis, lift, focal, fine, out_rgb, out_depth,
-          out_label, out_valid, out_scale, step, top):
+def _view(rgb, surface, planes, labels, origin, basis, lift, focal, fine, wanted, out_rgb,
+          out_depth, out_label, out_valid, out_scale, step, top):
     height, width = out_depth.shape
     ox, oy, oz = origin[0], origin[1], origin[2]
     aside = math.sqrt(ox * ox + oy * oy + oz * oz)
@@ -212,6 +212,9 @@ def _view(rgb, surface, planes, labels, origin, basis, lift, focal, fine, out_rg
     for j in range(height):
         b = (j + 0.5 - 0.5 * height) / focal
         for i in range(width):
+            if not wanted[j, i]:
+                out_valid[j, i] = True
+                continue
             a = (i + 0.5 - 0.5 * width) / focal
             dx = basis[2, 0] + a * basis[0, 0] + b * basis[1, 0]
             dy = basis[2, 1] + a * basis[0, 1] + b * basis[1, 1]
@@ -274,16 +277,16 @@ def _fill_holes(rgb, depth, label, valid):
 
 def view(
     pano: Panorama, origin, basis: np.ndarray, width: int, height: int, focal: float,
-    lift: float = 1.0, fine: bool = True,
+    lift: float = 1.0, fine: bool = True, wanted: np.ndarray | None = None,
 ):
     """The place seen by a camera at ``origin`` (metres from the panorama's eye).
 
     ``basis`` comes from :func:`place_basis`. ``lift`` stretches heights above the eye: a height
     ``z`` here is ``z * lift`` in the place (so that ceilings meet). ``fine`` False samples the
-    nearest pixel only. Returns rgb u8 [H, W, 3], z-depth f32 [H, W] in
-    metres, label u8 [H, W], seen bool [H, W]: False where a step to the side uncovers what the
-    panorama never saw (filled with the background's colour), and scale f32 [H, W]: by how much
-    a pixel is magnified (above 1.5 it looks soft).
+    nearest pixel only; pixels outside ``wanted`` bool [H, W] stay black at 60 m. Returns
+    rgb u8 [H, W, 3], z-depth f32 [H, W] in metres, label u8 [H, W], seen bool [H, W]: False
+    where a step to the side uncovers what the panorama never saw (filled with the background's
+    colour), and scale f32 [H, W]: by how much a pixel is magnified (above 1.5 it looks soft).
     """
     rgb = np.zeros((height, width, 3), np.uint8)
     scale = np.ones((height, width), np.float32)
@@ -291,7 +294,9 @@ def view(
     label = np.full((height, width), UNKNOWN, np.uint8)
     seen = np.zeros((height, width), np.bool_)
     _view(pano.rgb, pano.surface, pano.planes, pano.labels, np.asarray(origin, np.float64), basis,
-          float(lift), float(focal), fine, rgb, depth, label, seen, scale, STEP, TOP)
+          float(lift), float(focal), fine,
+          np.ones((height, width), np.bool_) if wanted is None else wanted,
+          rgb, depth, label, seen, scale, STEP, TOP)
     if not seen.all():
         _fill_holes(rgb, depth, label, seen.copy())
     return rgb, depth, label, seen, scale

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from ..bank import Bank
 from ..imagine import Context, Imagined, Placement
@@ -31,11 +32,13 @@ from .search import (
 
 EYE_HEIGHT = 1.55
 #: places that remain after the coarse cells, after a few points, after many
-COUNTS, SIDE_COUNTS = (20, 8, 5), (12, 5, 2)
+COUNTS, SIDE_COUNTS = (18, 7, 4), (10, 4, 2)
 #: a seam below the first is not searched further, above the second each side gets its own place
 GOES_ON, GOOD = 0.065, 0.10
 ENOUGH = 12
 """Places of a theme from which on no other theme's are looked at."""
+SEAM = 13
+"""Pixels of what is known beside a hole that are drawn again, to be compared."""
 COARSER = 3
 """Candidates are compared at a third of the view's size."""
 
@@ -103,15 +106,16 @@ class RememberedImaginer:
             pick = int(costs[:known].argmin())  # what was laid before goes on
         laid, mismatch = [options[pick]], float(costs[pick])
         chosen = None
+        near = binary_dilation(~mask, iterations=SEAM)  # the blend looks no further
         if mismatch > GOOD:
             pair = self._two_sides(trial, rgb, label, mask, rim, level, phase, ceiling, lean,
                                    among, list(zip(options, shown, strict=True)))
             if pair is not None and pair[1] < mismatch - 0.02:
                 laid, mismatch = pair
-                left, right = (self._draw(frame, p) for p in laid)
+                left, right = (self._draw(frame, p, wanted=near) for p in laid)
                 chosen, _ = join(left, right, mask)
         if chosen is None:
-            chosen = self._draw(frame, laid[0])
+            chosen = self._draw(frame, laid[0], wanted=near)
         out = blend(chosen, rgb, disparity, label, mask)
         placements = context.placements
         for p in laid:
@@ -179,7 +183,7 @@ class RememberedImaginer:
         return sorted(near, key=lambda p: math.hypot(p.centre[0] - frame.x,
                                                      p.centre[1] - frame.y))[:3]
 
-    def _draw(self, frame, placement: Placement, fine: bool = True) -> View:
+    def _draw(self, frame, placement: Placement, fine: bool = True, wanted=None) -> View:
         pano = self.bank.panorama(placement.index)
         sign = -1.0 if placement.mirror else 1.0
         c, s = math.cos(placement.angle), math.sin(placement.angle)
@@ -191,7 +195,7 @@ class RememberedImaginer:
         origin = into(np.array([frame.x, frame.y, frame.z]) - np.array(placement.centre))
         basis = into(camera_basis(frame.yaw, frame.pitch))
         rgb, *rest = view(pano, origin, basis, frame.width, frame.height, frame.focal,
-                          placement.lift, fine)
+                          placement.lift, fine, wanted)
         return View(crisp(rgb, rest[-1]) if fine else rgb, *rest)
 
     def _fresh(self, frame, context: Context, generator) -> Placement:

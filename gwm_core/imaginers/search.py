@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from ..bank import Bank
 from .panorama import (
@@ -223,12 +224,14 @@ class Searcher:
         asked = np.concatenate([-2.0 * rows[1] * rows[0], rows[1]], 2)
         chosen = np.arange(len(self.bank)) if among is None else np.asarray(among)
         columns = self._columns if among is None else self._columns[:, :, chosen]
+        # By torch: its threads can be limited for one thread alone, those of numpy's BLAS cannot.
+        asked, columns = torch.from_numpy(asked), torch.from_numpy(columns)
         costs = np.empty((4, len(q), len(chosen)), np.float32)
         for quarter in range(4):
             # Turning by a quarter moves the cells by nine columns.
             cost = np.repeat(constant[:, None], len(chosen), 1)
             for u, column in enumerate((used + quarter * (CELLS_U // 4)) % CELLS_U):
-                cost += asked[u] @ columns[column]
+                cost += (asked[u] @ columns[int(column)]).numpy()
             costs[quarter] = cost / total[:, None]
         if lean is not None:
             costs += lean[chosen]

@@ -75,13 +75,14 @@ class PatchTokenizer(nn.Module):
         if tuple(near.shape) != tuple(rgb.shape[:3]):
             raise ValueError(f"patches: disparity must be {tuple(rgb.shape[:3])}, "
                              f"got {tuple(near.shape)}")
-        a, b = rgb[0].float(), rgb[-1].float()
-        c, d = near[0], near[-1]
+        # Cut into patches as they come: bytes are moved faster than floats.
+        a, b = self._patches(rgb[0]).float(), self._patches(rgb[-1]).float()
+        c, d = self._patches(near[0][..., None]), self._patches(near[-1][..., None])
         return {
-            "mean": self._patches((a + b) * (0.5 / 255)),
-            "change": self._patches((b - a) * (0.5 / 255)),
-            "depth": self._patches((c + d)[..., None] * 0.5),
-            "depth_change": self._patches((d - c)[..., None] * 0.5),
+            "mean": (a + b).mul_(0.5 / 255),
+            "change": (b - a).mul_(0.5 / 255),
+            "depth": (c + d).mul_(0.5),
+            "depth_change": (d - c).mul_(0.5),
         }
 
     # ------------------------------------------------------------------ tokens

@@ -18,6 +18,8 @@ from .tokens import control_token, state_tokens
 from .view import Look, fogged
 
 VIEW = "view.eye"
+ENOUGH = 0.93
+"""Covered share of a tick's pixels from which what is missing stays as smoothly filled."""
 SOFT = 8
 """Pixels of a cell that the correction is averaged over."""
 
@@ -99,7 +101,7 @@ def correct(parts: Parts, state: RolloutState, row: np.ndarray, moved, looks: li
     controls = _row(control_token(row)[0], device)
     past = state.past
     before = {VIEW: TokenGuide(past.guide, past.coverage)}
-    if covered.all():  # nothing to correct: only the history goes on
+    if covered.mean() > ENOUGH:  # hardly anything to correct: only the history goes on
         cache = parts.dynamics.commit(state.cache, past.tokens, past.controls, state.tick, before)
         return np.stack([v.frame for v in looks]), cache, Past({**known, VIEW: guide}, controls,
                                                                guide, coverage)

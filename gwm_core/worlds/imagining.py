@@ -6,7 +6,6 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import torch
 
 from ..guide import ahead, draw, fill_cracks, new_pixels, urgent
 from ..imagine import UNKNOWN, Context, Placement, imagine
@@ -14,9 +13,12 @@ from ..memory import Keyframe, Memory
 from ..state_memory import MATERIAL_LABEL
 from .parts import CANONICAL_LIGHT, Parts
 from .state import Ahead, Made, RolloutState, Scene
+from .threads import stand_back
 
-WAIT = 6
+WAIT = 8
 """Ticks from asking for a view to its becoming visible."""
+EVERY = 2
+"""Ticks from one look for what is unseen to the next."""
 PAUSE = 2
 """Ticks of rest after a view that brought little."""
 AROUND = (72.0, -72.0, 144.0, -144.0)
@@ -29,8 +31,7 @@ FRUITLESS = 12
 """Ticks of rest after a view that brought less than this share of new pixels: what stays unseen
 there (behind a surface that one stands in, say) would be asked for again and again."""
 
-_pool = ThreadPoolExecutor(1, thread_name_prefix="gwm-imagine", initializer=torch.set_num_threads,
-                           initargs=(1,))
+_pool = ThreadPoolExecutor(1, thread_name_prefix="gwm-imagine", initializer=stand_back)
 
 
 def imagine_view(parts: Parts, memory: Memory, placements: tuple[Placement, ...], scene: Scene,
@@ -91,7 +92,7 @@ def take_due(state: RolloutState) -> RolloutState:
 def ask_ahead(parts: Parts, state: RolloutState, velocity: np.ndarray,
               turn_rate: float) -> RolloutState:
     """Ask for the next view to imagine, if one is wanted; `turn_rate` in radians a second."""
-    if state.ahead is not None or state.tick < state.quiet_until:
+    if state.ahead is not None or state.tick < state.quiet_until or state.tick % EVERY:
         return state
     pose = state.player.pose
     now = urgent(state.memory, pose, parts.camera)

@@ -69,14 +69,16 @@ class RoomsModel:
         if image is None:
             if depth is not None:
                 raise WorldError("depth: given without an image; connect the picture it belongs to")
-            state = start_world(self.parts, prompt, None, None, seed)
-            frame, near = first_frame(self.parts, state)
+            with one_thread():
+                state = start_world(self.parts, prompt, None, None, seed)
+                frame, near = first_frame(self.parts, state)
             info |= {"origin": "prompt", "pose": [float(v) for v in state.player.pose]}
             observation = Observation({view.name: frame}, {view.name: near}, info)
             world = World.begin(self, prompt, observation, seed)
             self.store.put(world.store_key(), state, world.store_key(), 0)
             return world
-        picture, metres, pitch = self._first(image, depth, depth_kind)
+        with one_thread():
+            picture, metres, pitch = self._first(image, depth, depth_kind)
         info |= {"origin": "picture", "pose": [0.0, 0.0, EYE, 0.0, pitch]}
         observation = Observation({view.name: picture}, {view.name: metres}, info)
         return World.begin(self, prompt, observation, seed)
@@ -118,12 +120,13 @@ class RoomsModel:
 
     def start(self, prompt: str, observation: Observation, seed: int) -> RolloutState:
         """The state at tick 0 (see gwm_core.world.WorldModel)."""
-        if observation.info.get("origin") == "prompt":
-            return start_world(self.parts, prompt, None, None, seed)
-        view = self.embodiment.views[0].name
-        return start_world(self.parts, prompt, observation.frames[view],
-                           observation.depth.get(view), seed,
-                           pose=observation.info.get("pose"))
+        with one_thread():
+            if observation.info.get("origin") == "prompt":
+                return start_world(self.parts, prompt, None, None, seed)
+            view = self.embodiment.views[0].name
+            return start_world(self.parts, prompt, observation.frames[view],
+                               observation.depth.get(view), seed,
+                               pose=observation.info.get("pose"))
 
     def advance(self, state: RolloutState, controls: Controls,
                 events: tuple[tuple[int, str], ...]) -> tuple[RolloutState, Clip]:
