@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from ..report import Metric, Report
-from . import AGAIN, NEEDS
+from . import AGAIN, NEEDS, episodes
 from .keep import Kept
 from .sets import Cases
 from .sizes import Size
 
 TRUE_DEPTH = "with_true_depth"
+COMMITTED = Path(__file__).resolve().parents[2] / "checkpoints"
 
 
 def cost(name: str, size: Size) -> float:
@@ -87,5 +91,18 @@ def run(model: str, seed: int, size: Size, names: list[str], folder: Path,
         raise
     finally:
         cases.close()
-    return Report("worlds", list(found.values()), seed, loaded.fingerprint,
-                  info={"imaginer": loaded.parts.imaginer.name})
+    progress("episodes of the report")
+    problems = replayed(loaded, model)
+    info = {"imaginer": loaded.parts.imaginer.name, "episodes": episodes.record(loaded, seed)}
+    return Report("worlds", list(found.values()), seed, loaded.fingerprint, problems, info)
+
+
+def replayed(loaded, name: str) -> list[str]:
+    """What random episodes of the report that is committed beside a checkpoint show now."""
+    committed = COMMITTED / f"{name}.eval.json"
+    if not committed.is_file():
+        return []
+    report = Report.from_json(json.loads(committed.read_text()))
+    if report.fingerprint != loaded.fingerprint:
+        return []  # the command says so
+    return episodes.replay(loaded, report.info.get("episodes", []), np.random.default_rng())
