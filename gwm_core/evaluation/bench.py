@@ -33,7 +33,7 @@ EARLY, LATE, LAST = 100, 5000, 10_000  # ticks
 SHORT_LATE = 600
 TIMED = 100  # ticks timed at each place
 CHUNK = 100  # ticks between two notes of the long run
-STORE_BYTES = 64 << 20
+STORE_BYTES, BOTH_BYTES = 64 << 20, 512 << 20
 SETTLED = 1000  # from here on memory must be flat: before, stores and pools fill up
 WORSE = 1.2  # a short piece may be this much worse than the committed figure
 COMMITTED = Path(__file__).resolve().parents[1] / "checkpoints"
@@ -183,7 +183,10 @@ class LongWalk:
             if tick >= min(SETTLED, late):
                 facts.setdefault("settled_mb", memory)
             if tick == late:
+                # Two worlds played in turn must both fit, or each is replayed for every tick.
+                self.model.store.resize(BOTH_BYTES)
                 facts["pair"] = self.compare(early, world)
+                self.model.store.resize(STORE_BYTES)
                 facts["bytes"] = [state_bytes(early), state_bytes(world)]
             if tick % 500 == 0:
                 self.say(f"tick {tick}: {memory:.0f} MB")
