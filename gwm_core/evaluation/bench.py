@@ -33,7 +33,7 @@ EARLY, LATE, LAST = 100, 5000, 10_000  # ticks
 SHORT_LATE = 600
 TIMED = 100  # ticks timed at each place
 CHUNK = 100  # ticks between two notes of the long run
-STORE_BYTES, BOTH_BYTES = 64 << 20, 512 << 20
+STORE_BYTES = 64 << 20
 SETTLED = 1000  # from here on memory must be flat: before, stores and pools fill up
 WORSE = 1.2  # a short piece may be this much worse than the committed figure
 COMMITTED = Path(__file__).resolve().parents[1] / "checkpoints"
@@ -175,19 +175,17 @@ class LongWalk:
     def measure(self, late: int, last: int) -> list[Metric]:
         """Cost of a tick at ``late`` against one at EARLY, and memory up to ``last``."""
         facts = self.facts() if last == LAST else {}
-        early = self.kept_world(EARLY) if facts else None
+        # States, not worlds: the small store would replay a world for every tick.
+        early = self.kept_world(EARLY).state() if facts else None
         facts.pop("settled_mb", None)  # of another process: not to be compared with this one
         for tick, world, memory in self.states(facts.get("tick", 0), last):
             if tick == EARLY:
-                early = world
+                early = world.state()
             if tick >= min(SETTLED, late):
                 facts.setdefault("settled_mb", memory)
             if tick == late:
-                # Two worlds played in turn must both fit, or each is replayed for every tick.
-                self.model.store.resize(BOTH_BYTES)
-                facts["pair"] = self.compare(early, world)
-                self.model.store.resize(STORE_BYTES)
-                facts["bytes"] = [state_bytes(early), state_bytes(world)]
+                facts["pair"] = self.compare(early, world.state())
+                facts["bytes"] = [state_bytes(early), state_bytes(world.state())]
             if tick % 500 == 0:
                 self.say(f"tick {tick}: {memory:.0f} MB")
             if last == LAST and (tick == EARLY or tick % 1000 == 0):
@@ -220,15 +218,17 @@ class LongWalk:
         return metrics
 
     def compare(self, early, late) -> tuple[float, float]:
-        """Median seconds of a tick at the later and at the earlier place, tick by tick in turn,
+        """Median seconds of a tick at the later and at the earlier state, tick by tick in turn,
         so that whatever else the machine does slows both alike."""
         rows = self.rows(LAST + TIMED)[LAST:]
-        sides = [late, early]
+        states = [late, early]
         times: list[list[float]] = [[], []]
         for row in rows:
+            controls = Controls(np.asarray(row[None], np.float32), (), self.model.embodiment)
             for side in (0, 1):
-                sides[side], spent = tick_seconds(sides[side], row[None])
-                times[side] += spent
+                started = time.perf_counter()
+                states[side], _ = self.model.advance(states[side], controls, ())
+                times[side].append(time.perf_counter() - started)
         return float(np.median(times[0])), float(np.median(times[1]))
 
 
@@ -272,9 +272,8 @@ def _same_machine(one: dict, other: dict) -> bool:
     return all(one.get(key) == other.get(key) for key in keys)
 
 
-def state_bytes(world) -> int:
+def state_bytes(state) -> int:
     """Bytes of everything that the next tick depends on: kept pixels, ring, bodies."""
-    state = world.state()
     parts = {id(part): int(part.nbytes) for part in state.buffers()}
     return sum(parts.values())
 
