@@ -18,6 +18,7 @@ import numpy as np
 
 from ..controls import Controls
 from ..noise import rng
+from ..worlds.threads import one_thread
 from .bench_model import matmul_fraction, recompute_share
 from .report import Metric, Report, machine
 from .worlds.wander import wander
@@ -102,9 +103,11 @@ def speed(model, seed: int) -> list[Metric]:
 
 
 def efficiency(model) -> list[Metric]:
-    """The dynamics' forward against plain matrix products, its ring against recomputing."""
+    """The dynamics' forward against plain matrix products, its ring against recomputing; all on
+    one thread, as worlds are played."""
     dynamics = model.parts.dynamics
-    share, ring = matmul_fraction(dynamics), recompute_share(dynamics)
+    with one_thread():
+        share, ring = matmul_fraction(dynamics), recompute_share(dynamics)
     ideal = ring["details"]["ideal_ratio"]
     return [
         Metric(
