@@ -21,6 +21,15 @@ ROOT = Path(__file__).resolve().parents[1]
 CACHE_MODES = {"classic": (), "lru": ("--cache-lru", "20"), "none": ("--cache-none",)}
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """With GWM_NO_SKIPS=1 (set by .ci/run) a skipped test fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if skipped and os.environ.get("GWM_NO_SKIPS") == "1":
+        session.exitstatus = exitstatus or pytest.ExitCode.TESTS_FAILED
+        reporter.write_line(f"GWM_NO_SKIPS: {len(skipped)} skipped, first {skipped[0].nodeid}")
+
+
 class Comfy:
     """A running server and a client of it.
 

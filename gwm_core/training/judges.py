@@ -18,7 +18,7 @@ from pathlib import Path
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("what", choices=["record", "inverse", "scene"])
+    parser.add_argument("what", choices=["record", "inverse", "scene", "patch"])
     parser.add_argument("--minutes", type=float, default=12.0)
     parser.add_argument("--layouts", type=int, default=200)
     parser.add_argument("--go-on", action="store_true", help="begin with the stored judge")
@@ -31,6 +31,12 @@ def main(words: list[str] | None = None) -> None:
         from .judge_data import record
 
         record(args.folder, args.layouts, report)
+        return
+    if args.what == "patch":  # draws its own views, beside those of the embedded model
+        from ..worlds import load
+        from .patch_judge import train_patch
+
+        report(json.dumps(train_patch(load("gwm-rooms"), log=report)))
         return
     if args.what == "inverse":
         from .inverse_judge import train_inverse as train
