@@ -132,7 +132,11 @@ class Session:
             self._events.append(text)
 
     def step(self) -> Clip:
-        """Make one tick (one block of a model that makes several at once) of what was pushed."""
+        """Make one tick (one block of a model that makes several at once) of what was pushed.
+
+        The clip's ``info`` also tells "seq", the last message it has used, "tick" and "hash", the
+        world's after it.
+        """
         with self._making:
             with self._input:
                 self._check()
@@ -150,7 +154,8 @@ class Session:
                     raise SessionClosed("session: it was closed while a tick was made")
                 del self._events[:said]
                 self._world, self._made = world, self._made + block
-                clip = replace(clip, info={**clip.info, "seq": seq, "tick": world.tick})
+                told = {"seq": seq, "tick": world.tick, "hash": world.last_hash}
+                clip = replace(clip, info={**clip.info, **told})
                 self._latest = clip
                 self._input.notify_all()
             return clip

@@ -7,7 +7,9 @@ from comfy_api.v0_0_2 import ComfyExtension, io
 from .controls import GWMCameraPath, GWMControls, GWMJoinControls
 from .events import GWMBranchWorld, GWMWorldEvent
 from .files import GWMLoadWorld, GWMSaveWorld
+from .live import register as register_live
 from .models import GWMLoadModel
+from .play import GWMPlayWorld
 from .routes import register
 from .wan import GWMCameraToWan
 from .worlds import GWMNewWorld, GWMStepWorld
@@ -20,6 +22,7 @@ NODES: list[type[io.ComfyNode]] = [
     GWMCameraPath,
     GWMJoinControls,
     GWMStepWorld,
+    GWMPlayWorld,
     GWMWorldEvent,
     GWMBranchWorld,
     GWMSaveWorld,
@@ -34,4 +37,5 @@ class GWMExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         # Here, since the oldest supported host never calls on_load.
         register()
+        register_live()
         return list(NODES)

@@ -116,10 +116,15 @@ def clip_depth(clip: Clip, kind: str) -> torch.Tensor | ExecutionBlocker:
 
 def clip_audio(clip: Clip) -> dict | None:
     """A clip's sound as the host's AUDIO; None for a silent model."""
-    if not clip.sample_rate:
+    return sound_of(clip.audio, clip.sample_rate)
+
+
+def sound_of(audio: np.ndarray, sample_rate: int) -> dict | None:
+    """float32 ``[C, N]`` as the host's AUDIO; None where there is no sample rate."""
+    if not sample_rate:
         return None
-    waveform = torch.from_numpy(np.array(clip.audio, np.float32))[None]
-    return {"waveform": waveform, "sample_rate": int(clip.sample_rate)}
+    waveform = torch.from_numpy(np.array(audio, np.float32))[None]
+    return {"waveform": waveform, "sample_rate": int(sample_rate)}
 
 
 def first_view(clip: Clip) -> str:

@@ -61,6 +61,15 @@ class HostModel:
             comfy.model_management.load_models_gpu([self._patcher])
             yield self.model
 
+    @contextlib.contextmanager
+    def live(self) -> Iterator:
+        """The same for many short uses outside of prompts: loads only what is not loaded."""
+        loaded = comfy.model_management.current_loaded_models
+        with plain_tensors():
+            if not any(one.model is self._patcher for one in list(loaded)):
+                comfy.model_management.load_models_gpu([self._patcher])
+            yield self.model
+
     def get_ram_usage(self) -> int:
         """Bytes of the weights, for ComfyUI's caches."""
         return int(self._patcher.model_size())
@@ -81,6 +90,10 @@ class TickProgress:
         if frame is not None and (tick % PREVIEW_EVERY == 0 or tick == total):
             preview = ("JPEG", Image.fromarray(np.ascontiguousarray(frame)), None)
         self._bar.update_absolute(tick, total, preview)
+
+    def part(self, start: int, total: int):
+        """The same for a part that begins at tick ``start`` of ``total``."""
+        return lambda tick, _, frame=None: self(start + tick, total, frame)
 
 
 def say(text: str) -> None:

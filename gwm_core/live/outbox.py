@@ -1,0 +1,145 @@
+"""What waits to be sent to one page: a queue of one. The latest picture wins, nothing else is lost.
+
+Pictures are encoded when they are sent, never when they are dropped.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from . import encode
+from .messages import pack
+
+IN_FLIGHT = 2
+"""Messages that a page may not have acknowledged yet; one more waits."""
+SOUND_SECONDS = 1.0
+"""Sound that is kept for a page which is late; what is older is dropped."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One thing to show: frames uint8 [F, H, W, 3] of the newest tick, and what led to it.
+
+    rows: controls of every tick since the last one that was shown; seqs: the page's message
+    number that each has used; events: [tick, text]; audio float32 [C, N] of all those ticks.
+    """
+
+    kind: str
+    tick: int
+    frames: np.ndarray
+    hash: str
+    rows: tuple[list[float], ...] = ()
+    seqs: tuple[int, ...] = ()
+    events: tuple[tuple[int, str], ...] = ()
+    audio: np.ndarray = field(default_factory=lambda: np.zeros((1, 0), np.float32))
+    rate: int = 0
+    due: float = 0.0
+    late: float = 0.0
+    made: float = 0.0
+
+    def after(self, earlier: Shown) -> Shown:
+        """This in place of an earlier one that was not sent: its rows and sound come first."""
+        if self.kind == "still":
+            return self
+        most = int(self.rate * SOUND_SECONDS)
+        audio = self.audio
+        if earlier.audio.shape[0] == audio.shape[0]:
+            audio = np.concatenate([earlier.audio, audio], axis=1)
+        return replace(
+            self,
+            rows=earlier.rows + self.rows,
+            seqs=earlier.seqs + self.seqs,
+            events=earlier.events + self.events,
+            audio=audio[:, -most:] if most else audio,
+        )
+
+
+class Outbox:
+    """Sends ``Shown`` values with ``send(bytes)`` as fast as the page acknowledges them.
+
+    ``encoding`` is "raw", "png" or "jpeg". ``offer`` and ``flush`` belong to one thread, the one
+    that encodes; the others may be called from any.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[bytes], None],
+        encoding: str = "raw",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.encoding = encoding
+        self._send, self._clock = send, clock
+        self._lock = threading.Lock()
+        self._waiting: Shown | None = None
+        self._number = 0
+        self._unanswered: dict[int, float] = {}
+        self.dropped = 0
+
+    def offer(self, shown: Shown) -> None:
+        """Send it, or let it wait in the place of what waits."""
+        with self._lock:
+            if self._waiting is not None:
+                shown = shown.after(self._waiting)
+                self.dropped += 1
+            self._waiting = shown
+        self.flush()
+
+    def ack(self, number: int) -> None:
+        """The page has drawn or dropped message ``number``, and all before it."""
+        with self._lock:
+            for sent in [n for n in self._unanswered if n <= number]:
+                del self._unanswered[sent]
+
+    def flush(self) -> None:
+        """Send what waits, if the page can take it."""
+        with self._lock:
+            shown = self._waiting
+            if shown is None or len(self._unanswered) >= IN_FLIGHT:
+                return
+            self._waiting = None
+            self._number += 1
+            number = self._number
+            self._unanswered[number] = self._clock()
+        self._send(self._packed(shown, number))
+
+    def silent_for(self) -> float:
+        """Seconds since the oldest message that the page has not acknowledged; 0 without one."""
+        with self._lock:
+            oldest = min(self._unanswered.values(), default=None)
+        return 0.0 if oldest is None else self._clock() - oldest
+
+    def _packed(self, shown: Shown, number: int) -> bytes:
+        pictures = [encode.picture(frame, self.encoding) for frame in shown.frames]
+        pcm = encode.sound(shown.audio)
+        height, width = shown.frames.shape[1:3]
+        header: dict[str, Any] = {
+            "n": number,
+            "kind": shown.kind,
+            "tick": shown.tick,
+            "rows": list(shown.rows),
+            "seqs": list(shown.seqs),
+            "events": [list(event) for event in shown.events],
+            "hash": shown.hash,
+            "frames": {
+                "width": width,
+                "height": height,
+                "encoding": self.encoding,
+                "sizes": [len(data) for data in pictures],
+            },
+            "audio": {
+                "rate": shown.rate,
+                "channels": shown.audio.shape[0],
+                "samples": shown.audio.shape[1],
+                "bytes": len(pcm),
+            },
+            "due": round(shown.due, 2),
+            "late": round(shown.late, 2),
+            "made": round(shown.made, 2),
+        }
+        return pack(header, *pictures, pcm)
