@@ -64,6 +64,15 @@ def kernel(function):
     return compiled
 
 
+def is_cold(compiled) -> bool:
+    """Whether a kernel would have to be compiled at its first call: no earlier run has left its
+    code on disk."""
+    try:
+        return not os.path.exists(compiled._cache._cache_file._index_path)
+    except AttributeError:  # no cache, or another numba: then nobody can know
+        return False
+
+
 @intrinsic
 def pointer(typingctx, address, like):
     """`pointer(address, like)`: an int64 address as a pointer to the type of the scalar `like`."""

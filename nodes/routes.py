@@ -1,6 +1,9 @@
-"""One small route: the editor asks whether a control text is right while it is being written."""
+"""Two small routes for the editor: whether a control text is right while it is being written, and
+that somebody is about to play."""
 
 from __future__ import annotations
+
+import asyncio
 
 from aiohttp import web
 from server import PromptServer
@@ -10,7 +13,8 @@ from ..gwm_core.embodiment import rooms_embodiment
 from ..gwm_core.errors import ControlError
 from ..gwm_core.side_by_side import parse_branches
 
-ROUTE = "/gwm/controls/check"
+CHECK = "/gwm/controls/check"
+SOON = "/gwm/live/soon"
 MOST_BYTES = 65536
 
 
@@ -41,8 +45,22 @@ async def answer(request: web.Request) -> web.Response:
     return web.json_response(check(text, branches))
 
 
+async def soon(request: web.Request) -> web.Response:
+    """POST: a player is on the page. What a first walk on this machine must compile is compiled
+    while its artist still looks around."""
+    await asyncio.get_running_loop().run_in_executor(None, _compile_soon)
+    return web.json_response({})
+
+
+def _compile_soon() -> None:
+    from ..gwm_core.worlds.warm import warm_up_soon  # brings torch and numba: not at start
+
+    warm_up_soon()
+
+
 def register() -> None:
-    """Adds the route to the host's server; nothing happens where there is no server."""
+    """Adds the routes to the host's server; nothing happens where there is no server."""
     server = getattr(PromptServer, "instance", None)
     if server is not None:
-        server.routes.post(ROUTE)(answer)
+        server.routes.post(CHECK)(answer)
+        server.routes.post(SOON)(soon)

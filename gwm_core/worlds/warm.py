@@ -1,0 +1,49 @@
+"""Compiling ahead: the first walk on a machine would else stop for every kernel that it meets."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from ..compiled import is_cold
+
+log = logging.getLogger(__name__)
+WALK = 'W*24 look(9,2)*24 event("dense fog rolls in") S+D*12 Q idle*24'
+"""A walk that meets every kernel: it looks around far enough to imagine new views, and in fog."""
+_lock = threading.Lock()
+_begun = False
+
+
+def warm_up(model: str = "gwm-rooms") -> bool:
+    """Compile everything that a walk needs, if this machine has not done so before (half a minute
+    once; then nothing). True where there was something to compile."""
+    from ..imaginers import panorama, seams
+    from ..state_memory import _nearest
+
+    if not any(map(is_cold, (panorama.agreement, panorama.bin_points, seams._cut, _nearest))):
+        return False
+    from . import load
+
+    world = load(model).new_world(prompt="a brick hall, a red ball", seed=7)
+    world.step(WALK)
+    return True
+
+
+def warm_up_soon() -> None:
+    """``warm_up`` in a thread of its own, once in a process; errors are logged, nothing else."""
+    global _begun
+    with _lock:
+        if _begun:
+            return
+        _begun = True
+
+    def work() -> None:
+        from .threads import stand_back
+
+        stand_back()
+        try:
+            warm_up()
+        except Exception:
+            log.warning("gwm: compiling ahead failed", exc_info=True)
+
+    threading.Thread(target=work, name="gwm-warm", daemon=True).start()
