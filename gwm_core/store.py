@@ -61,7 +61,7 @@ class StateStore:
     recent     how many other states that no living World stands on are kept at most
     """
 
-    def __init__(self, max_bytes: int = 1 << 30, every: int = 50, recent: int = 8) -> None:
+    def __init__(self, max_bytes: int = 1 << 30, every: int = 25, recent: int = 8) -> None:
         if max_bytes < 0 or every < 1 or recent < 0:
             raise GWMError("state store: max_bytes and recent from 0, every from 1 are accepted")
         self.max_bytes, self.every, self.recent = int(max_bytes), int(every), int(recent)
