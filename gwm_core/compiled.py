@@ -9,15 +9,16 @@ process when two Python threads draw at once, which a server does.)
 from __future__ import annotations
 
 import os
-import zlib
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from types import ModuleType
 
 import numpy as np
 from numba import njit, types
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.extending import intrinsic
 
+HOMES = "gwm_kernels_"
 _lock = Lock()
 _pool: ThreadPoolExecutor | None = None
 
@@ -32,36 +33,21 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
 
 
-class _NamedImpl(CompileResultCacheImpl):
-    """Cached code by the module's name too.
-
-    Compiled code asks for its module by name. A host imports this package under a name of its own
-    (ComfyUI: by the pack's path), so the same file's code must not be shared between two names.
-    """
-
-    def __init__(self, py_func):
-        self._module = f"{zlib.crc32(py_func.__module__.encode()):08x}"
-        super().__init__(py_func)
-
-    def get_filename_base(self, fullname, abiflags):
-        return super().get_filename_base(f"{fullname}-{self._module}", abiflags)
-
-
-class _NamedCache(FunctionCache):
-    _impl_class = _NamedImpl
-
-
 def kernel(function):
     """Compile `function` with numba at its first call; cached on disk where a folder is writable.
 
     A kernel calls only helpers of its own file: numba's cache watches no other file.
     """
-    compiled = njit(nogil=True, error_model="numpy")(function)
+    # Cached code asks for its module by name. A host imports this package under a name of its own
+    # (ComfyUI: by the pack's path), so kernels belong to an empty module of a fixed name: code
+    # that was compiled once then serves under every name.
+    home = f"{HOMES}{function.__module__.rpartition('.')[2]}"
+    sys.modules.setdefault(home, ModuleType(home))
+    function.__module__ = home
     try:
-        compiled._cache = _NamedCache(function)
+        return njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # no writable place for the cache
-        pass
-    return compiled
+        return njit(nogil=True, error_model="numpy")(function)
 
 
 def is_cold(compiled) -> bool:

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 import webbrowser
@@ -117,11 +118,21 @@ def say(text: str) -> None:
     print(f"gwm: {text}", flush=True)
 
 
+def compile_ahead(python: str, pack: Path) -> subprocess.Popen:
+    """Compile what a first walk needs, in a process of its own; ends at once where it was done."""
+    code = "from gwm_core.worlds.warm import warm_up; warm_up()"
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen([python, "-c", code], cwd=pack, **quiet)
+
+
 def run(args: argparse.Namespace) -> int:
     pack = paths.pack_dir(args.pack)
     example = first_example(pack, args.example)
     server, base, name = prepare(args)
+    compiling = compile_ahead(server.python, pack)
     if args.prepare_only:
+        say("compiling what a first walk needs (half a minute, once) ...")
+        compiling.wait()
         say(f"ComfyUI {host.version_of(server.tree)} is ready in {server.tree}")
         return 0
     server.port = args.port or PORT
