@@ -1,6 +1,8 @@
-// The pack's front end: registers one extension; what it does lives in the other files.
+// The pack's front end: registers its extensions; what they do lives in the other files.
 import { app } from "../../scripts/app.js";
 import { addCheckLine, refreshCheckLine } from "./check_line.js";
+import { addPlayer } from "./play/node.js";
+import { playSettings } from "./play/settings.js";
 
 app.registerExtension({
   name: "gwm.CheckLine",
@@ -11,5 +13,14 @@ app.registerExtension({
 
   loadedGraphNode(node) {
     refreshCheckLine(node);
+  },
+});
+
+app.registerExtension({
+  name: "gwm.PlayWorld",
+  settings: playSettings(),
+
+  nodeCreated(node) {
+    addPlayer(node);
   },
 });

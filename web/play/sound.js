@@ -1,0 +1,232 @@
+// Sound of the ticks, buffer after buffer with exact start times. The context runs at the
+// stream's own rate, so no resampler hears the seams; no worklet, so it works on plain http.
+//
+// A picture is shown when it comes; its sound starts a little later, so that a tick which is late
+// does not tear a hole: AFTER_DUE ms after the tick was due, but within one tick of its picture.
+
+const USUAL_RATE = 24000;
+const AFTER_DUE = 125;
+const SHORTEST = 45; // ms from picture to sound
+const LONGEST = 78;
+const FADE = 0.006;
+const MARGIN = FADE + 0.003; // s: what starts sooner than this comes too late to be joined on
+const LAG = 0.03; // s that sound may be later than it should…
+const PATIENCE = 6; // …for so many ticks, before that much of it is left out
+const IDLE_MS = 3000;
+const KEPT_OFFSETS = 2000;
+
+// One context for each sample rate, shared by the players of the page (browsers allow few).
+const contexts = new Map();
+
+export class Sound {
+  constructor() {
+    this.context = null;
+    this.master = null;
+    this.voice = null; // {gain, playing}: what the buffers of an unbroken stretch go through
+    this.voices = new Set();
+    this.muted = false;
+    this.next = 0; // frame of the context at which the next buffer starts; 0: nothing runs
+    this.lags = [];
+    this.idle = 0;
+    this.underruns = 0;
+    this.skips = 0;
+    this.offsets = []; // ms from a tick's picture to its sound
+  }
+
+  // Must be called from a click or key press: browsers start no sound without one.
+  unlock(rate = USUAL_RATE) {
+    clearTimeout(this.idle);
+    if (this.#use(rate) && this.context.state !== "running") this.context.resume().catch(() => {});
+  }
+
+  setMuted(muted) {
+    this.muted = muted;
+    this.master?.gain.setTargetAtTime(muted ? 0 : 1, this.context.currentTime, 0.01);
+  }
+
+  // The sound that came with a tick at `arrived` (performance.now()). steady: ticks follow one
+  // another, they are no single steps.
+  add({ header, pcm }, arrived, steady = true) {
+    const { rate, channels, samples } = header.audio ?? {};
+    if (!samples || !this.#use(rate)) return;
+    clearTimeout(this.idle);
+    if (!steady) this.stopSoon();
+    if (this.context.state !== "running") {
+      this.next = 0;
+      return;
+    }
+    const wanted = this.#frameOf(wantedAt(header, arrived, steady), rate);
+    const soonest = Math.ceil((this.context.currentTime + MARGIN) * rate);
+    let left = 0; // samples at the beginning that are left out
+    let begins = true; // after silence or a cut: fade in
+    if (this.next > soonest) {
+      left = steady ? Math.min(this.#tooMuch(wanted, rate), samples - 1) : 0;
+      begins = left > 0;
+      if (!begins) this.#undoFade(rate);
+    } else {
+      if (this.next && steady) this.underruns++;
+      this.next = Math.max(soonest, wanted);
+      this.lags.length = 0;
+    }
+    this.offsets.push(this.#heardAt(this.next / rate - left / rate) - arrived);
+    if (this.offsets.length > 1.1 * KEPT_OFFSETS) {
+      this.offsets.splice(0, this.offsets.length - KEPT_OFFSETS);
+    }
+    this.#play(this.#buffer(pcm, channels, samples, rate, left, begins), begins, rate);
+    this.next += samples - left;
+    this.#fade(rate);
+  }
+
+  // Silence after what is still queued.
+  stopSoon() {
+    clearTimeout(this.idle);
+    this.idle = setTimeout(() => this.stop(), 600);
+  }
+
+  // Silence within a blink, without a click.
+  stop() {
+    this.next = 0;
+    this.lags.length = 0;
+    if (!this.context) return;
+    const now = this.context.currentTime;
+    for (const { gain, sources } of this.voices) {
+      gain.gain.cancelScheduledValues(0);
+      gain.gain.setTargetAtTime(0, now, FADE / 4);
+      for (const source of sources) source.stop(now + 2 * FADE);
+    }
+    this.voice = null;
+    clearTimeout(this.idle);
+    this.idle = setTimeout(() => release(this.context, this, true), IDLE_MS);
+  }
+
+  dispose() {
+    if (!this.context) return;
+    this.stop();
+    clearTimeout(this.idle);
+    this.master.disconnect();
+    release(this.context, this, false);
+    this.context = this.master = null;
+  }
+
+  // The context of that sample rate is there.
+  #use(rate) {
+    if (!rate) return false;
+    try {
+      const context = claim(rate, this);
+      if (context !== this.context) {
+        if (this.context) release(this.context, this, false);
+        this.context = context;
+        this.master = context.createGain();
+        this.master.gain.value = this.muted ? 0 : 1;
+        this.master.connect(context.destination);
+        this.voice = null;
+        this.next = 0;
+      }
+      return true;
+    } catch {
+      return false; // no sound device, or a rate that it cannot have
+    }
+  }
+
+  // Frames that sound has been too late by, ever since PATIENCE ticks; 0 if it is not.
+  #tooMuch(wanted, rate) {
+    this.lags.push(this.next - wanted);
+    if (this.lags.length <= PATIENCE) return 0;
+    this.lags.shift();
+    const lag = Math.min(...this.lags);
+    if (lag < LAG * rate) return 0;
+    this.lags.length = 0;
+    this.skips++;
+    return lag;
+  }
+
+  // The last buffer ends in a fade, in case nothing follows…
+  #fade(rate) {
+    const { gain } = this.voice.gain;
+    gain.setValueAtTime(1, this.next / rate - FADE);
+    gain.linearRampToValueAtTime(0, this.next / rate);
+  }
+
+  // …which is taken back when something does.
+  #undoFade(rate) {
+    this.voice.gain.gain.cancelScheduledValues(this.next / rate - FADE - 1e-4);
+  }
+
+  #buffer(pcm, channels, samples, rate, left, begins) {
+    const buffer = this.context.createBuffer(channels, samples - left, rate);
+    const ramp = begins ? Math.round(FADE * rate) : 0;
+    for (let channel = 0; channel < channels; channel++) {
+      const data = buffer.getChannelData(channel);
+      for (let i = 0, at = left * channels + channel; i < data.length; i++, at += channels) {
+        data[i] = (pcm[at] / 32767) * (i < ramp ? i / ramp : 1);
+      }
+    }
+    return buffer;
+  }
+
+  #play(buffer, begins, rate) {
+    if (begins || !this.voice) {
+      const gain = this.context.createGain();
+      gain.connect(this.master);
+      this.voice = { gain, sources: new Set() };
+      this.voices.add(this.voice);
+    }
+    const voice = this.voice;
+    const source = this.context.createBufferSource();
+    source.buffer = buffer;
+    source.connect(voice.gain);
+    source.start(this.next / rate);
+    voice.sources.add(source);
+    source.onended = () => {
+      voice.sources.delete(source);
+      if (voice.sources.size || voice === this.voice) return;
+      voice.gain.disconnect();
+      this.voices.delete(voice);
+    };
+  }
+
+  get #latency() {
+    return this.context.outputLatency || this.context.baseLatency || 0;
+  }
+
+  // Frame of the context that is heard at a time of the page, and the other way round.
+  #frameOf(at, rate) {
+    const seconds = (at - performance.now()) / 1000 - this.#latency;
+    return Math.round((this.context.currentTime + seconds) * rate);
+  }
+
+  #heardAt(time) {
+    return performance.now() + (time - this.context.currentTime + this.#latency) * 1000;
+  }
+}
+
+// When (performance.now()) the sound of a tick should be heard.
+function wantedAt({ late = 0, made = 0 }, arrived, steady) {
+  const lead = steady ? AFTER_DUE - late - made : SHORTEST;
+  return arrived + Math.min(LONGEST, Math.max(SHORTEST, lead));
+}
+
+function claim(rate, user) {
+  let entry = contexts.get(rate);
+  if (!entry || entry.context.state === "closed") {
+    const context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
+    entry = { context, users: new Set() };
+    contexts.set(rate, entry);
+  }
+  entry.users.add(user);
+  return entry.context;
+}
+
+// A context that nobody uses is suspended, or closed when its last player is gone.
+function release(context, user, keep) {
+  const entry = context && contexts.get(context.sampleRate);
+  if (entry?.context !== context) return;
+  entry.users.delete(user);
+  if (entry.users.size) return;
+  if (keep) {
+    context.suspend().catch(() => {});
+  } else {
+    contexts.delete(context.sampleRate);
+    context.close().catch(() => {});
+  }
+}
