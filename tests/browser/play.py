@@ -76,10 +76,10 @@ class Play:
 
 
 def fit(editor) -> None:
-    """Show the whole graph."""
+    """Show the players; far away, the host draws nodes without what is in them."""
     editor.page.evaluate(
         """() => {
-            const nodes = app.graph.nodes;
+            const nodes = app.graph.nodes.filter((node) => node.type === "GWMPlayWorld");
             const left = Math.min(...nodes.map((n) => n.pos[0])) - 20;
             const top = Math.min(...nodes.map((n) => n.pos[1])) - 60;
             const right = Math.max(...nodes.map((n) => n.pos[0] + n.size[0])) + 20;
