@@ -79,6 +79,7 @@ class World:
                model tells none
     last_hash  sha256 (hex) of the last frame, "" where it is not known
     state_key  what the rollout state is filed under
+    seen       its last block of ticks, where a file has brought it: to show it takes no replay
 
     Two worlds are equal when fingerprint, prompt, observation, seed and track are.
     """
@@ -91,6 +92,7 @@ class World:
     path: np.ndarray = field(repr=False)
     last_hash: str = ""
     state_key: bytes = field(default=b"", repr=False)
+    seen: Clip | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.state_key:
@@ -210,7 +212,7 @@ class World:
         frames = 1 + tick * self.embodiment.frames_per_tick
         whole = len(self.path) == 1 + self.tick * self.embodiment.frames_per_tick
         path = self.path[:frames] if whole else np.zeros((0, 5))
-        return replace(self, track=track, path=path, last_hash="", state_key=b"")
+        return replace(self, track=track, path=path, last_hash="", state_key=b"", seen=None)
 
     def step(
         self,
@@ -276,7 +278,7 @@ class World:
                 poses = np.asarray(clip.info["poses"], np.float64)
                 path = np.concatenate([self.path, poses])
         path.flags.writeable = False
-        return replace(self, track=track, path=path, last_hash=last, state_key=key)
+        return replace(self, track=track, path=path, last_hash=last, state_key=key, seen=None)
 
     def _with_pending(self, controls: Controls) -> Controls:
         """Controls with the events that wait in this world put before their first tick."""
@@ -331,6 +333,8 @@ class World:
         block = self.embodiment.block_ticks
         if self.tick == 0:
             return self.first_clip()
+        if self.seen is not None:
+            return self.seen
         before = self.rewind(self.tick - block)
         return advance(
             self.model, before.state(progress), block_of(self.track, before.tick, block)

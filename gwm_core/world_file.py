@@ -1,7 +1,7 @@
 """Worlds in files: one safetensors file with everything, so that loading takes no replay.
 
 The header's JSON holds how the world began and its control track; the arrays are the first
-picture and depth, the camera's path, and the rollout state.
+picture and depth, the camera's path, the rollout state, and what was seen last.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from . import tensor_file
 from .checkpoint import safe_name
+from .clip import Clip
 from .controls import Controls
 from .embodiment import Embodiment
 from .errors import WorldError
@@ -56,9 +57,34 @@ def save_world(
         **world.observation.arrays(),
         "path": world.path,
         **{f"state.{name}": array for name, array in state_arrays.items()},
+        **(_seen_arrays(world.last_clip()) if world.tick else {}),
     }
     header["sha256"] = _hash(arrays, header)
     tensor_file.write_tensors(path, arrays, header, "world", WorldError)
+
+
+def _seen_arrays(clip: Clip) -> dict[str, np.ndarray]:
+    """The last block of ticks as arrays."""
+    return {
+        "seen.audio": clip.audio,
+        **{f"seen.frames.{view}": frames for view, frames in clip.frames.items()},
+        **{f"seen.depth.{view}": depth for view, depth in clip.depth.items()},
+    }
+
+
+def _seen(arrays: dict[str, np.ndarray], track: Controls) -> Clip | None:
+    """The last block of ticks of a file; None in files that do not have it."""
+    if "seen.audio" not in arrays:
+        return None
+    body = track.embodiment
+    views = {
+        kind: {n.split(".", 2)[2]: np.array(a) for n, a in arrays.items() if n.startswith(kind)}
+        for kind in ("seen.frames.", "seen.depth.")
+    }
+    audio = np.array(arrays["seen.audio"])
+    last = track[len(track) - body.block_ticks :].without_pending()
+    rate = body.sample_rate
+    return Clip(views["seen.frames."], views["seen.depth."], audio, rate, body.fps, last)
 
 
 def _hash(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> str:
@@ -143,7 +169,7 @@ def _rebuild(
     path.flags.writeable = False
     world = World(
         model, check_prompt(header["prompt"]), check_seed(header["seed"]), observation, track,
-        path, header["last_hash"],
+        path, header["last_hash"], seen=_seen(arrays, track),
     )
     if world.key != header["key"]:
         raise WorldError(f"{where}: damaged, its contents do not match its key")

@@ -28,11 +28,15 @@ def test_a_loaded_world_goes_on_exactly_without_replay(fake_model, tmp_path, blo
     model = fake_model(block)
     loaded = load_world(path, model)
     assert loaded == world and loaded.last_hash == world.last_hash
+    assert loaded.last_clip().hash() == world.last_clip().hash() and model.calls == 0
+    assert loaded.with_event("rain").last_clip().hash() == world.last_clip().hash()
     assert loaded.prompt == "a hall" and loaded.seed == 7 and loaded.tick == 36
     assert loaded.track == world.track and np.array_equal(loaded.path, world.path)
     assert loaded.understood == ("hall",)
     assert loaded.step("W*3")[1].hash() == wanted
     assert model.starts == 0 and model.calls == 3 // block and model.thaws == 1
+    assert loaded.step("W*3")[0].last_clip().hash() != loaded.last_clip().hash()
+    assert loaded.rewind(30).last_clip().hash() == world.rewind(30).last_clip().hash()
     assert loaded.rewind(30).step("W*3")[0] == world.rewind(30).step("W*3")[0]
     model.store.clear()
     assert loaded.step("W*3")[1].hash() == wanted
