@@ -17,7 +17,7 @@ import numpy as np
 from .clip import Clip
 from .control_text import check_event
 from .controls import Controls
-from .errors import SessionClosed, SessionError, SessionLimit
+from .errors import ControlError, SessionClosed, SessionError, SessionLimit
 from .held import Held
 from .store import ClipStore, Progress
 from .world import World
@@ -113,7 +113,10 @@ class Session:
         """
         with self._input:
             self._check()
-            return self._held.push(controls, seq)
+            try:
+                return self._held.push(controls, seq)
+            except OverflowError:  # an integer that no float can hold
+                raise ControlError("controls: a number is far out of range") from None
 
     def release(self) -> None:
         """Let go of everything: the client looked away or left."""
@@ -207,10 +210,13 @@ class Session:
                 self._latest = None
             return clip
 
-    def restore(self, track: Controls | str, progress: Progress | None = None) -> Clip:
+    def restore(
+        self, track: Controls | str, progress: Progress | None = None, keep_held: bool = False
+    ) -> Clip:
         """Stand at the end of a track that was recorded before, and show it.
 
         The track begins in the session's first world. Ticks that are not kept are replayed.
+        ``keep_held``: what is pressed meanwhile stays so.
         """
         with self._making:
             self._check()
@@ -220,7 +226,8 @@ class Session:
             with self._input:
                 self._check()
                 self._world, self._latest = world, None
-                self._held.clear()
+                if not keep_held:
+                    self._held.clear()
                 self._events.clear()
             return clip
 

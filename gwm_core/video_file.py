@@ -16,6 +16,8 @@ from .errors import GWMError
 CRF = "16"
 """Quality of H.264: no difference is seen at this size."""
 AUDIO_BITRATE = 160_000
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)
+"""What AAC can hold; sound of another rate is resampled to the next one above."""
 
 
 class VideoFile:
@@ -73,7 +75,8 @@ class VideoFile:
         self._pictures.height, self._pictures.width = frames.shape[1:3]
         self._pictures.pix_fmt = "yuv420p"
         if clip.sample_rate:
-            self._sound = self._file.add_stream("aac", rate=clip.sample_rate)
+            rate = next((r for r in AAC_RATES if r >= clip.sample_rate), AAC_RATES[-1])
+            self._sound = self._file.add_stream("aac", rate=rate)
             self._sound.bit_rate = AUDIO_BITRATE
             self._sound.layout = "stereo" if clip.audio.shape[0] == 2 else "mono"
 
@@ -85,10 +88,12 @@ class VideoFile:
     ) -> None:
         whole = kind is None and self._pictures is not None
         try:
-            if whole:
-                for stream in filter(None, (self._pictures, self._sound)):
-                    self._file.mux(stream.encode(None))
-            self._file.close()
+            try:
+                if whole:
+                    for stream in filter(None, (self._pictures, self._sound)):
+                        self._file.mux(stream.encode(None))
+            finally:
+                self._file.close()
             if whole:
                 os.replace(self._part, self.path)
         finally:

@@ -67,7 +67,7 @@ class Walk:
                 return cls(Controls.parse(data, embodiment))
             try:
                 data = json.loads(data)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ControlError(f"walk: damaged JSON ({error}); play it anew") from None
         if not isinstance(data, Mapping) or "gwm_walk" not in data:
             raise ControlError("walk: a recorded walk or control text such as W*24 is accepted")

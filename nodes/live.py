@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 
 from aiohttp import WSMsgType, web
 from server import PromptServer
 
-from ..gwm_core.errors import SessionError
-from ..gwm_core.live import Hub
+from ..gwm_core.errors import GWMError, SessionError
+from ..gwm_core.live import Hub, Limits
 from ..gwm_core.live.messages import MAX_BYTES, say
 from ..gwm_core.live.origin import is_near, refusal
 
 ROUTE = "/gwm/live"
 HEARTBEAT = 20
+#: Seconds for the last words to a page, and for its answer when it is sent away.
+GOODBYE = 3
 #: Messages that may wait for a page that does not read; pictures are at most three of them.
 MOST_WAITING = 1000
-#: Comma separated addresses of proxies whose X-Forwarded-Host is believed.
+#: Environment variables. Comma separated addresses of proxies whose X-Forwarded-Host is believed:
 PROXIES = "GWM_TRUSTED_PROXY"
+#: Other limits than gwm_core.live.Limits has, as in "players=4, grace=10":
+LIMITS = "GWM_LIVE_LIMITS"
+
+log = logging.getLogger(__name__)
 
 
 def _computing() -> bool:
@@ -28,26 +35,47 @@ def _computing() -> bool:
     return server is not None and server.prompt_queue.get_tasks_remaining() > 0
 
 
+def _limits() -> Limits:
+    try:
+        return Limits.parse(os.environ.get(LIMITS, ""))
+    except GWMError as error:
+        log.warning("gwm: %s is not used: %s", LIMITS, error)
+        return Limits()
+
+
 #: Every player of this server.
-hub = Hub(busy=_computing)
+hub = Hub(_limits(), busy=_computing)
+
+
+def _refused(request: web.Request) -> str | None:
+    """Why this page may not play, or None."""
+    from comfy.cli_args import args
+
+    proxies = {a.strip() for a in os.environ.get(PROXIES, "").split(",") if a.strip()}
+    return refusal(request.headers, request.remote, proxies, args.enable_cors_header)
+
+
+async def why(request: web.Request) -> web.Response:
+    """POST: {"refused": why this page's socket is refused, or ""}. Browsers do not tell pages."""
+    return web.json_response({"refused": _refused(request) or ""})
 
 
 async def live(request: web.Request) -> web.StreamResponse:
     """One page's socket."""
-    from comfy.cli_args import args
-
-    proxies = {a.strip() for a in os.environ.get(PROXIES, "").split(",") if a.strip()}
-    why = refusal(request.headers, request.remote, proxies, args.enable_cors_header)
-    if why is not None:
-        raise web.HTTPForbidden(text=why)
-    socket = web.WebSocketResponse(max_msg_size=MAX_BYTES, heartbeat=HEARTBEAT, compress=False)
+    refused = _refused(request)
+    if refused is not None:
+        raise web.HTTPForbidden(text=refused)
+    socket = web.WebSocketResponse(
+        max_msg_size=MAX_BYTES, heartbeat=HEARTBEAT, timeout=GOODBYE, compress=False
+    )
     await socket.prepare(request)
     loop, waiting = asyncio.get_running_loop(), asyncio.Queue()
 
     def put(data: str | bytes | None) -> None:
-        if data is not None and waiting.qsize() > MOST_WAITING:
-            data = None  # it has stopped reading
-        waiting.put_nowait(data)
+        if waiting.qsize() < MOST_WAITING:
+            waiting.put_nowait(data)
+        elif request.transport is not None:
+            request.transport.abort()  # it has stopped reading
 
     def send(data: str | bytes | None) -> None:
         with contextlib.suppress(RuntimeError):  # the server is stopping
@@ -68,29 +96,37 @@ async def live(request: web.Request) -> web.StreamResponse:
                 link.receive(bytes(message.data))
     finally:
         link.left()
+        send(None)  # what was said last still goes out before the socket is closed
+        await asyncio.wait({sender}, timeout=GOODBYE)
         sender.cancel()
     return socket
 
 
 async def _send(socket: web.WebSocketResponse, waiting: asyncio.Queue) -> None:
     """Sends what waits, one after the other; None closes the socket."""
-    with contextlib.suppress(ConnectionError):
+    try:
         while (data := await waiting.get()) is not None:
             if isinstance(data, str):
                 await socket.send_str(data)
             else:
                 await socket.send_bytes(data)
-        await socket.close()
+    except ConnectionError:
+        return
+    except Exception:
+        log.exception("gwm: a live socket could not be written to")
+    await socket.close()
 
 
 async def _notice_free(request: web.Request, response: web.StreamResponse) -> None:
     """Freeing the host's memory frees live worlds too."""
-    if request.method == "POST" and request.path.removeprefix("/api") == "/free":
-        with contextlib.suppress(ValueError):
-            asked = await request.json()
-            if asked.get("unload_models") or asked.get("free_memory"):
-                why = "ComfyUI has freed its memory; press Play to go on."
-                await asyncio.get_running_loop().run_in_executor(None, hub.free, why)
+    path = request.path.removeprefix("/api")
+    if request.method != "POST" or path != "/free" or response.status != 200:
+        return
+    with contextlib.suppress(ValueError):
+        asked = await request.json()
+        if asked.get("unload_models") or asked.get("free_memory"):
+            why = "ComfyUI has freed its memory; press Play to go on."
+            await asyncio.get_running_loop().run_in_executor(None, hub.free, why)
 
 
 def register() -> None:
@@ -98,4 +134,5 @@ def register() -> None:
     server = getattr(PromptServer, "instance", None)
     if server is not None:
         server.routes.get(ROUTE)(live)
+        server.routes.post(f"{ROUTE}/why")(why)
         server.app.on_response_prepare.append(_notice_free)

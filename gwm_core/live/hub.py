@@ -1,8 +1,9 @@
 """All players of a process: bounded in number, bytes and time, and fair to one another.
 
-One thread makes the ticks of all players, whichever is most overdue first; another encodes; some
-more replay and seek. A page's socket hands its messages to ``Link.receive`` and sends what it is
-given; it never waits for a world.
+One thread makes the ticks of all players, whichever is most overdue first; another encodes and
+sends, so that a page hears everything in the order in which it happened; some more replay and
+seek. A page's socket hands its messages to ``Link.receive`` and sends what it is given; it never
+waits for a world.
 """
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ import logging
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ControlError, GWMError, SessionClosed, SessionError
@@ -22,71 +21,24 @@ from ..store import ClipStore
 from ..walk import Walk, facts_of
 from ..world import World
 from . import encode
+from .errands import POLL, TELL_AFTER
 from .link import Link
 from .messages import BadMessage
 from .outbox import Outbox
 from .player import Player, Running
+from .seat import Limits, Offer, Seat
 
 log = logging.getLogger(__name__)
+BEHIND = 3
+"""Ticks that players may be behind their clocks before the clocks give in, all by the same time, so
+that none of them loses more than the others: until then the world catches up, beyond it goes slower
+than time."""
 IDLE = 0.25
 """Longest sleep of the thread that makes ticks."""
-POLL = 0.02
-"""How often it looks whether the host is done with other work."""
-TELL_AFTER = 0.3
-"""Seconds of waiting for the host before a player says so."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """players: sessions at once, those whose page is away included; links: open sockets.
-    seconds, ticks: of one session. idle: seconds that it may be paused. grace: seconds that it
-    outlives its socket. token: seconds that a world waits for its page, or a page for its world.
-    silent: seconds without an answer of the page before its world stops. clip_bytes: kept ticks of
-    all sessions together."""
-
-    players: int = 8
-    links: int = 32
-    seconds: float = 4 * 3600
-    ticks: int = 100_000
-    idle: float = 3600
-    grace: float = 30
-    token: float = 120
-    silent: float = 10
-    clip_bytes: int = 256 << 20
-
-
-@dataclass(eq=False)
-class Seat:
-    """A player with all that the hub knows of it."""
-
-    id: str
-    player: Player
-    link: Link | None
-    outbox: Outbox
-    since: float
-    """When it was last used, or its page left."""
-    waiting: float | None = None
-    """Since when it waits for the host."""
-    told: bool = False
-    errands: deque = field(default_factory=deque)
-    """What its page asked for; the first one is under way."""
-
-    def say(self, kind: str, **values: Any) -> None:
-        link = self.link
-        if link is not None:
-            link.say(kind, **values)
-
-
-@dataclass(eq=False)
-class Offer:
-    """A world under a token: the world, the link that asked for it, or both."""
-
-    since: float
-    world: World | None = None
-    running: Running | None = None
-    link: Link | None = None
-    walk: Any = None
-    encoding: str = "auto"
+MOST_ERRANDS = 64
+"""Requests of one page that may wait for one another."""
+SETTLE = 2.0
+"""Seconds that freeing waits for a tick which is being made."""
 
 
 class Hub:
@@ -112,7 +64,8 @@ class Hub:
         self._links: set[Link] = set()
         self._offers: dict[str, Offer] = {}
         self._encoder = ThreadPoolExecutor(1, "gwm-encode")
-        self._work = ThreadPoolExecutor(4, "gwm-errand")
+        # One for each player and some for those that come: an errand may wait for the host long.
+        self._work = ThreadPoolExecutor(self.limits.players + 4, "gwm-errand")
         self._thread: threading.Thread | None = None
 
     # ------------------------------------------------------------------ worlds and links
@@ -123,6 +76,7 @@ class Hub:
             self._tidy()
             offer = self._offers.setdefault(token, Offer(self._clock()))
             offer.world, offer.running, offer.since = world, running, self._clock()
+        self._start()
         self._match(token)
 
     def connect(
@@ -144,23 +98,27 @@ class Hub:
         with self._lock:
             self._links.discard(link)
             seat, link.seat = link.seat, None
-            for token in [t for t, offer in self._offers.items() if offer.link is link]:
-                del self._offers[token]
-        if seat is not None and seat.link is link:
+            self._withdraw(link)
+            if seat is None or seat.link is not link:
+                return
             seat.link, seat.since = None, self._clock()
-            seat.player.stop()
-            self._start()
+        seat.player.stop()
+        self._start()
 
     # ------------------------------------------------------------------ what links ask for
 
     def open(self, link: Link, token: str, walk: Any, encoding: str) -> None:
         """The page wants to play the world that a graph makes under ``token``."""
+        if not 16 <= len(token) <= 64:
+            raise BadMessage("message open: a token of 16 to 64 characters is accepted")
         with self._lock:
             self._tidy()
-            if not 16 <= len(token) <= 64:
-                raise BadMessage("open: a token of 16 to 64 characters is accepted")
+            self._withdraw(link)
             offer = self._offers.setdefault(token, Offer(self._clock()))
-            offer.link, offer.walk, offer.encoding = link, walk, encoding
+            before, offer.link = offer.link, link
+            offer.walk, offer.encoding = walk, encoding
+        if before is not None:
+            before.error("unknown-token", "Another page has asked for this world.", True)
         self._start()
         self._match(token)
 
@@ -171,24 +129,34 @@ class Hub:
             if seat is None:
                 link.error("unknown-session", "This session has ended; press Play to go on.", True)
                 return
-            before, seat.link = seat.link, link
-            if before is not None and before is not link:
+            if link.seat is not None and link.seat is not seat:
+                self.close(link.seat)
+            before, seat.link = seat.link, None
+            if before is not None:
                 before.seat = None
-                before.say("closed", why="This world is now played from another place.")
-                before.end()
-            link.seat = seat
-            seat.since = self._clock()
-            seat.outbox = Outbox(link.send, seat.outbox.encoding, self._clock)
+            seat.link, link.seat, seat.since = link, seat, self._clock()
+        if before is not None and before is not link:
+            before.say("closed", why="This world is now played from another place.")
+            before.end()
         seat.player.stop()
-        self.errand(seat, lambda player: (self._opened(seat, True), player.open()))
+
+        def greet() -> None:
+            seat.outbox.close()  # what it holds is in the walk that the page is given
+            seat.outbox = Outbox(link.send, seat.outbox.encoding, self._clock)
+            self._opened(seat, True)
+
+        self.errand(seat, lambda player: player.open(greet))
 
     def errand(self, seat: Seat, do: Callable[[Player], Any], name: str = "") -> None:
         """Do something that may take long, one after the other for each player. A later errand of
-        the same ``name`` takes the place of one that still waits directly before it."""
+        the same ``name`` takes the place of one that still waits directly before it. SessionError
+        when too many wait."""
         queue = seat.errands
         with self._lock:
             if name and len(queue) > 1 and queue[-1][0] == name:
                 queue.pop()
+            if len(queue) >= MOST_ERRANDS:
+                raise SessionError(f"session: {MOST_ERRANDS} requests wait already")
             queue.append((name, do))
             first = len(queue) == 1
         if first:
@@ -208,12 +176,29 @@ class Hub:
             do(seat.player)
         except SessionClosed:
             pass
-        except GWMError as error:
+        except (ControlError, SessionError) as error:
             code = "control" if isinstance(error, ControlError) else "limit"
-            seat.say("error", code=code, message=str(error), fatal=False)
+            self.say(seat, "error", code=code, message=str(error), fatal=False)
         except Exception as error:
-            log.exception("gwm: a live session failed")
-            seat.say("error", code="failed", message=str(error), fatal=False)
+            if not isinstance(error, GWMError):
+                log.exception("gwm: a live session failed")
+            self.say(seat, "error", code="failed", message=str(error), fatal=False)
+
+    def say(self, seat: Seat, kind: str, **values: Any) -> None:
+        """Tell a page something, after all that it was shown before."""
+        self._in_order(lambda: seat.say(kind, **values))
+
+    def _in_order(self, do: Callable[[], None]) -> None:
+        def done() -> None:
+            try:
+                do()
+            except Exception:
+                log.exception("gwm: something could not be sent")
+
+        try:
+            self._encoder.submit(done)
+        except RuntimeError:  # the process ends
+            pass
 
     # ------------------------------------------------------------------ the end of sessions
 
@@ -222,11 +207,11 @@ class Hub:
         with self._lock:
             if self._seats.pop(seat.id, None) is None:
                 return
-            link = seat.link
-            seat.link = None
-            if link is not None:
+            link, seat.link = seat.link, None
+            if link is not None and link.seat is seat:
                 link.seat = None
         seat.player.close()
+        seat.outbox.close()
         if link is not None and why:
             link.say("closed", why=why)
 
@@ -234,9 +219,14 @@ class Hub:
         """End every session and forget kept ticks and states, as when a host frees its memory."""
         with self._lock:
             seats = list(self._seats.values())
+            waiting = [offer.link for offer in self._offers.values() if offer.link is not None]
             self._offers.clear()
+        for link in waiting:
+            link.error("closed", why, True)
         for seat in seats:
             self.close(seat, why)
+        for seat in seats:
+            seat.player.settled(SETTLE)
             seat.player.start.store.clear()
         self.clips.clear()
 
@@ -246,6 +236,12 @@ class Hub:
         return len(self._seats)
 
     # ------------------------------------------------------------------ inside
+
+    def _withdraw(self, link: Link) -> None:
+        """A page asks for one world at a time."""
+        for token, offer in list(self._offers.items()):
+            if offer.link is link:
+                del self._offers[token]
 
     def _match(self, token: str) -> None:
         with self._lock:
@@ -260,60 +256,64 @@ class Hub:
         and at the limit that of the one whose page has been away longest."""
         link = offer.link
         try:
+            seat = self._seat_for(offer, link)
             with self._lock:
                 if link not in self._links:
                     return
                 if link.seat is not None:
                     self.close(link.seat)
                 if len(self._seats) >= self.limits.players:
-                    away = [seat for seat in self._seats.values() if seat.link is None]
+                    away = [other for other in self._seats.values() if other.link is None]
                     if not away:
                         most = self.limits.players
                         why = f"{most} worlds are played already; close one of them first."
                         link.error("full", why, True)
                         return
-                    self.close(min(away, key=lambda seat: seat.since))
-            seat = self._seated(offer, link)
-        except GWMError as error:
+                    self.close(min(away, key=lambda other: other.since))
+                link.seat, seat.link = seat, link
+                self._seats[seat.id] = seat
+                seat.since = self._clock()
+            self.errand(seat, lambda player: player.open(lambda: self._opened(seat, False)))
+        except ControlError as error:
             link.error("control", str(error), True)
         except Exception as error:
             log.exception("gwm: a world could not be opened")
             link.error("failed", str(error), True)
-        else:
-            self.errand(seat, lambda player: (self._opened(seat, False), player.open()))
 
-    def _seated(self, offer: Offer, link: Link) -> Seat:
+    def _seat_for(self, offer: Offer, link: Link) -> Seat:
+        """A player of a world, not yet connected to its page."""
         world = offer.world
         walk = Walk.read(offer.walk, world.embodiment)
         view = world.embodiment.views[0]
         encoding = encode.choose(offer.encoding, link.near, view.width, view.height)
-        player = Player(
+        seat = Seat(secrets.token_hex(16), Outbox(link.send, encoding, self._clock), self._clock())
+
+        def show(shown: Any) -> None:
+            outbox = seat.outbox
+            self._in_order(lambda: outbox.offer(shown))
+
+        def forget(tick: int) -> None:
+            outbox = seat.outbox
+            self._in_order(lambda: outbox.forget(tick))
+
+        seat.player = Player(
             world,
             walk,
             running=offer.running,
             clips=self.clips,
-            say=lambda kind, **values: seat.say(kind, **values),
-            show=lambda shown: self._encoder.submit(self._offer, seat, shown),
+            say=lambda kind, **values: self.say(seat, kind, **values),
+            show=show,
+            forget=forget,
+            held_up=self._busy,
             max_ticks=self.limits.ticks,
             max_seconds=self.limits.seconds,
             clock=self._clock,
         )
-        outbox = Outbox(link.send, encoding, self._clock)
-        seat = Seat(secrets.token_hex(16), player, link, outbox, self._clock())
-        with self._lock:
-            link.seat = seat
-            self._seats[seat.id] = seat
         return seat
-
-    def _offer(self, seat: Seat, shown) -> None:
-        try:
-            seat.outbox.offer(shown)
-        except Exception:
-            log.exception("gwm: a tick could not be sent")
 
     def flush(self, seat: Seat) -> None:
         """The page can take more: send what waits."""
-        self._encoder.submit(seat.outbox.flush)
+        self._in_order(seat.outbox.flush)
 
     def _opened(self, seat: Seat, resumed: bool) -> None:
         player = seat.player
@@ -332,13 +332,8 @@ class Hub:
         }
         if resumed:
             values["walk"] = player.walk().to_json()
-        seat.say("opened", **values)
+        self.say(seat, "opened", **values)
         self._start()
-
-    def wake(self) -> None:
-        """Something has changed for the thread that makes ticks."""
-        with self._lock:
-            self._wake.notify_all()
 
     def _start(self) -> None:
         with self._lock:
@@ -351,20 +346,25 @@ class Hub:
         """Makes ticks while there is anyone to make them for, and ends sessions whose time is up.
 
         The thread ends when nobody is left, and is started anew when somebody comes."""
-        while True:
+        going = True
+        while going:
             try:
-                with self._lock:
-                    self._tidy()
-                    if not self._seats and not self._offers:
-                        self._thread = None
-                        return
-                    seat = self._next()
-                    if seat is None:
-                        continue
-                self._advance(seat)
+                going = self._round()
             except Exception:
                 log.exception("gwm: the live thread stumbled")
-                time.sleep(IDLE)
+                time.sleep(POLL)
+
+    def _round(self) -> bool:
+        """Make the tick that is due, or wait a little; False when nobody is left."""
+        with self._lock:
+            self._tidy()
+            if not self._seats and not self._offers:
+                self._thread = None
+                return False
+            seat = self._next()
+        if seat is not None:
+            self._advance(seat)
+        return True
 
     def _next(self) -> Seat | None:
         """The most overdue player, or None after a wait (the lock is let go meanwhile)."""
@@ -377,21 +377,22 @@ class Hub:
             self._wake.wait(POLL)
             return None
         now = self._clock()
-        for seat in playing:
+        for seat in self._seats.values():
             if seat.waiting is not None:
-                seat.player.delay(now - seat.waiting)
-                seat.waiting = None
-                if seat.told:
-                    seat.told = False
-                    player = seat.player
-                    seat.say(
-                        "state", state=player.state, why="", tick=player.tick, ticks=player.ticks
-                    )
+                if seat.player.active:
+                    seat.player.rest(now)
+                    if seat.told:
+                        seat.player.tell()
+                seat.waiting, seat.told = None, False
         seat = min(playing, key=lambda s: s.player.due)
         early = seat.player.due - now
         if early > 0:
             self._wake.wait(min(early, IDLE))
             return None
+        too_late = (seat.player.behind(now) - BEHIND) * seat.player.period
+        if too_late > 0:
+            for other in playing:
+                other.player.rest(min(now, other.player.due + too_late))
         return seat
 
     def _hold(self, playing: list[Seat]) -> None:
@@ -402,16 +403,23 @@ class Hub:
                 seat.waiting = now
             elif not seat.told and now - seat.waiting > TELL_AFTER:
                 seat.told = True
-                why = "The queue is running; the world waits for it."
-                player = seat.player
-                seat.say("state", state="waiting", why=why, tick=player.tick, ticks=player.ticks)
+                seat.player.tell_waiting()
 
     def _advance(self, seat: Seat) -> None:
+        if seat.link is None:  # it left just as it was about to play
+            seat.player.stop()
+            return
         if seat.outbox.silent_for() > self.limits.silent:
             seat.player.stop("The page did not answer for a while.")
             return
         seat.since = self._clock()
-        seat.player.advance()
+        try:
+            first = seat.player.advance()
+        except Exception:
+            log.exception("gwm: a tick could not be made")
+        else:
+            if first is not None:
+                self.errand(seat, first)
 
     def _tidy(self) -> None:
         """End what is over: sessions without a page, idle ones, worlds that nobody came for."""
@@ -425,7 +433,7 @@ class Hub:
             elif seat.player.session.seconds_left <= 0:
                 self.close(seat, f"A session lasts {limits.seconds / 3600:g} hours at most.")
         for token, offer in list(self._offers.items()):
-            if now - offer.since > limits.token:
+            if now - offer.since > (limits.token if offer.link is None else limits.wait):
                 del self._offers[token]
                 if offer.link is not None:
                     offer.link.error("unknown-token", "The graph gave no world to play.", True)

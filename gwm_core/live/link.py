@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,17 @@ from ..errors import ControlError, GWMError
 from .messages import BadMessage, read, say
 
 if TYPE_CHECKING:
-    from .hub import Hub, Seat
+    from .hub import Hub
+    from .seat import Seat
 
+log = logging.getLogger(__name__)
 MOST_A_SECOND = 240
 """Messages that a page may send each second; more is no page but a flood."""
 BURST = 480
 MOST_BAD = 20
 """Malformed messages in a row that are answered before the connection is ended."""
+LONGEST = 500
+"""Characters of what a page is told about its mistakes: they may quote what it sent."""
 
 
 class Link:
@@ -46,6 +51,8 @@ class Link:
 
     def error(self, code: str, message: str, fatal: bool = False) -> None:
         """Tell the page what is wrong."""
+        if len(message) > LONGEST:
+            message = f"{message[:LONGEST]}…"
         self.say("error", code=code, message=message, fatal=fatal)
 
     def end(self) -> None:
@@ -60,6 +67,8 @@ class Link:
 
     def receive(self, text: str | bytes) -> None:
         """One message of the page. Wrong ones are refused with a sentence; floods end it."""
+        if self._ended:
+            return
         now = self._clock()
         self._tokens = min(BURST, self._tokens + (now - self._filled) * MOST_A_SECOND)
         self._filled = now
@@ -81,6 +90,9 @@ class Link:
                 self.end()
         except GWMError as error:
             self.error("limit", str(error))
+        except Exception as error:  # whatever it is, other messages are still read
+            log.exception("gwm: a message of a page could not be handled")
+            self.error("failed", str(error))
 
     def _do(self, message: dict[str, Any]) -> None:
         kind, hub = message["type"], self.hub
@@ -97,7 +109,7 @@ class Link:
                 hub.flush(seat)
             return
         if seat is None:
-            if kind not in ("controls", "release", "pause", "close"):
+            if kind not in ("controls", "release", "pause", "close"):  # those may come late
                 self.error("unknown-session", "There is no world here; press Play.", True)
             return
         player = seat.player

@@ -20,20 +20,25 @@ IN_FLIGHT = 2
 """Messages that a page may not have acknowledged yet; one more waits."""
 SOUND_SECONDS = 1.0
 """Sound that is kept for a page which is late; what is older is dropped."""
+MOST_WAITING = 8
+"""Messages that wait at most where they cannot become one (recorded ticks, then a seek, then
+recorded ticks again, all of it unanswered); the oldest go first."""
 
 
 @dataclass(frozen=True)
 class Shown:
     """One thing to show: frames uint8 [F, H, W, 3] of the newest tick, and what led to it.
 
-    rows: controls of every tick since the last one that was shown; seqs: the page's message
-    number that each has used; events: [tick, text]; audio float32 [C, N] of all those ticks.
+    ticks: how many it covers, up to ``tick``; rows: controls of each of them, none where they were
+    recorded before; seqs: the page's message number that each has used; events: [tick, text];
+    audio float32 [C, N] of all those ticks.
     """
 
     kind: str
     tick: int
     frames: np.ndarray
     hash: str
+    ticks: int = 0
     rows: tuple[list[float], ...] = ()
     seqs: tuple[int, ...] = ()
     events: tuple[tuple[int, str], ...] = ()
@@ -43,16 +48,23 @@ class Shown:
     late: float = 0.0
     made: float = 0.0
 
+    def follows(self, earlier: Shown) -> bool:
+        """Whether both can be one message: the ticks of one come right after the other's."""
+        return (
+            self.kind == earlier.kind == "tick"
+            and self.tick - self.ticks == earlier.tick
+            and bool(self.rows) == bool(earlier.rows)
+        )
+
     def after(self, earlier: Shown) -> Shown:
-        """This in place of an earlier one that was not sent: its rows and sound come first."""
-        if self.kind == "still":
-            return self
+        """This with the rows and sound of an earlier one, that was not sent, before its own."""
         most = int(self.rate * SOUND_SECONDS)
         audio = self.audio
         if earlier.audio.shape[0] == audio.shape[0]:
             audio = np.concatenate([earlier.audio, audio], axis=1)
         return replace(
             self,
+            ticks=earlier.ticks + self.ticks,
             rows=earlier.rows + self.rows,
             seqs=earlier.seqs + self.seqs,
             events=earlier.events + self.events,
@@ -63,8 +75,8 @@ class Shown:
 class Outbox:
     """Sends ``Shown`` values with ``send(bytes)`` as fast as the page acknowledges them.
 
-    ``encoding`` is "raw", "png" or "jpeg". ``offer`` and ``flush`` belong to one thread, the one
-    that encodes; the others may be called from any.
+    ``encoding`` is "raw", "png" or "jpeg". ``offer``, ``forget`` and ``flush`` belong to one
+    thread, the one that encodes; the others may be called from any.
     """
 
     def __init__(
@@ -76,19 +88,40 @@ class Outbox:
         self.encoding = encoding
         self._send, self._clock = send, clock
         self._lock = threading.Lock()
-        self._waiting: Shown | None = None
+        self._waiting: list[Shown] = []
         self._number = 0
         self._unanswered: dict[int, float] = {}
+        self._closed = False
         self.dropped = 0
 
     def offer(self, shown: Shown) -> None:
-        """Send it, or let it wait in the place of what waits."""
+        """Send it, or let it wait in the place of what waits. Rows are never lost: the page keeps
+        the walk, so those that cannot become part of a newer message are sent before it."""
         with self._lock:
-            if self._waiting is not None:
-                shown = shown.after(self._waiting)
+            if self._closed:
+                return
+            last = self._waiting[-1] if self._waiting else None
+            if last is not None and shown.follows(last):
+                self._waiting[-1] = shown.after(last)
                 self.dropped += 1
-            self._waiting = shown
+            elif last is not None and not last.rows:
+                self._waiting[-1] = shown
+                self.dropped += 1
+            else:
+                self._waiting.append(shown)
+                del self._waiting[:-MOST_WAITING]
         self.flush()
+
+    def forget(self, tick: int) -> None:
+        """Recorded ticks after this one were cut off before they were sent."""
+        with self._lock:
+            self._waiting = [w for w in self._waiting if not w.rows or w.tick <= tick]
+
+    def close(self) -> None:
+        """Nothing more is sent."""
+        with self._lock:
+            self._closed = True
+            self._waiting.clear()
 
     def ack(self, number: int) -> None:
         """The page has drawn or dropped message ``number``, and all before it."""
@@ -97,16 +130,18 @@ class Outbox:
                 del self._unanswered[sent]
 
     def flush(self) -> None:
-        """Send what waits, if the page can take it."""
-        with self._lock:
-            shown = self._waiting
-            if shown is None or len(self._unanswered) >= IN_FLIGHT:
-                return
-            self._waiting = None
-            self._number += 1
-            number = self._number
-            self._unanswered[number] = self._clock()
-        self._send(self._packed(shown, number))
+        """Send what waits, as far as the page can take it."""
+        while True:
+            with self._lock:
+                if not self._waiting or len(self._unanswered) >= IN_FLIGHT:
+                    return
+                shown = self._waiting.pop(0)
+                self._number += 1
+                number = self._number
+                self._unanswered[number] = self._clock()
+            data = self._packed(shown, number)
+            if not self._closed:
+                self._send(data)
 
     def silent_for(self) -> float:
         """Seconds since the oldest message that the page has not acknowledged; 0 without one."""
