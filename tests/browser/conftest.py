@@ -25,6 +25,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP gwm.test 127.0.0.1, MAP art.test 127.0.0.1",
 ]
 FRONTENDS = ("bundled", "newest")
 RENDERERS = {"litegraph": False, "vue": True}

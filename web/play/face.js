@@ -75,8 +75,8 @@ export class Face {
   }
 
   #wait() {
-    const { view, state, session, mode } = this.player;
-    if (mode === "opening") return; // it tells for itself
+    const { view, state, session, mode, runs } = this.player;
+    if (mode === "opening" || runs.run) return; // they tell for themselves
     if (state === "lost") view.wait(t("lost"));
     else if (state === "waiting") view.wait(session.why || t("waiting"));
     else if (state === "busy" && session.state === "busy") view.wait(t("busy"));

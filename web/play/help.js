@@ -32,8 +32,8 @@ export async function fillHelp(panel, embodiment) {
   panel.replaceChildren(
     element("h3", t("helpTitle")),
     list,
-    ...["helpEvents", "helpWalk", "helpRebind", "helpTouch", GAMEPAD[gamepadSupport()]].map((name) =>
-      element("p", t(name)),
+    ...["helpEvents", "helpWalk", "helpRebind", "helpTouch", GAMEPAD[gamepadSupport()]].map(
+      (name) => element("p", t(name)),
     ),
   );
 }

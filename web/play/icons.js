@@ -23,7 +23,17 @@ const PATHS = {
   help: "M9.2 9a2.9 2.9 0 1 1 4.3 2.5c-1 .6-1.5 1.2-1.5 2.4M12 17.3v.2",
   close: "M6.5 6.5l11 11M17.5 6.5l-11 11",
 };
-const LINES = new Set(["branch", "reset", "shot", "sound", "silent", "full", "unfull", "help", "close"]);
+const LINES = new Set([
+  "branch",
+  "reset",
+  "shot",
+  "sound",
+  "silent",
+  "full",
+  "unfull",
+  "help",
+  "close",
+]);
 
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");

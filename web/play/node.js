@@ -28,7 +28,12 @@ export function addPlayer(node) {
   tellServer();
   const place = document.createElement("div");
   place.className = "gwm-play-place widget-expands";
-  Object.assign(place.style, { display: "flex", flex: "1", minHeight: `${LEAST_HEIGHT}px`, minWidth: "0" });
+  Object.assign(place.style, {
+    display: "flex",
+    flex: "1",
+    minHeight: `${LEAST_HEIGHT}px`,
+    minWidth: "0",
+  });
   const widget = node.addDOMWidget(WIDGET, "gwm_player", place, {
     serialize: false,
     hideOnZoom: false,
@@ -59,6 +64,8 @@ function live(node, walk, widget, place) {
   after(node, "onExecuted", (output) => widget.player?.executed(output));
   after(walk, "callback", () => widget.player?.sync());
   after(walk, "beforeQueued", () => widget.player?.flush());
+  // The player shows its walk itself: the host's previews of a run need no place below it.
+  node.onDrawBackground = () => {};
   forwardWheel(place);
   if (node.graph) begin();
 }

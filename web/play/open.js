@@ -77,7 +77,9 @@ function refusal(error, output) {
     const details = first.details ? ` (${first.details})` : "";
     return `${title}: ${first.message}${details}`;
   }
-  return whole?.message ?? (typeof whole === "string" ? whole : null) ?? error?.message ?? t("noServer");
+  return (
+    whole?.message ?? (typeof whole === "string" ? whole : null) ?? error?.message ?? t("noServer")
+  );
 }
 
 // Follows one prompt through the host's events, and through its history where those are lost.

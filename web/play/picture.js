@@ -25,7 +25,9 @@ export class Picture {
     let pictures = [];
     try {
       pictures =
-        encoding === "raw" ? frames : await Promise.all(frames.map((data) => decode(data, encoding)));
+        encoding === "raw"
+          ? frames
+          : await Promise.all(frames.map((data) => decode(data, encoding)));
     } catch {
       // A damaged picture: the one before stays.
     }

@@ -6,6 +6,8 @@ import { LiveSocket, socketAddress } from "./socket.js";
 import { t } from "./text.js";
 
 const SETTLED = ["playing", "watching", "paused"];
+const SILENT_MS = 15_000;
+const FIRST_SILENT_MS = 90_000; // a model may have to be compiled
 
 export class Session {
   // events: state(), progress(done, total), message(parsed), event(answer), failed(text),
@@ -31,18 +33,25 @@ export class Session {
     this.ticks = 0; // length of its walk
     this.expected = null; // the state that was asked for and has not come yet
     this.waiter = null;
+    this.askedAt = 0; // when play was asked for
+    this.heardAt = 0; // when the last tick came since
+    this.longest = 0; // ms between two ticks
   }
 
   get alive() {
     return this.id !== null;
   }
 
+  get connected() {
+    return this.alive && this.socket.ready;
+  }
+
   // Runs the graph above the node and opens a session on its world; gives what the server says of
   // it. walk: an object, control text, or null.
   async open(planned, walk, encoding, told, signal) {
     const token = makeToken();
-    const connected = this.socket.open().catch(() => {
-      throw new OpenError(t("noLive"));
+    const connected = this.socket.open().catch(async () => {
+      throw new OpenError(await whyRefused());
     });
     connected.catch(() => {}); // it is told below
     await run(planned, token, told, signal);
@@ -124,6 +133,8 @@ export class Session {
 
   #ask(state, message) {
     this.expected = state;
+    this.askedAt = performance.now();
+    this.heardAt = 0;
     this.socket.send(message);
   }
 
@@ -138,12 +149,16 @@ export class Session {
   }
 
   #opened(message) {
+    if (!this.waiter && !message.resumed) {
+      this.socket.send({ type: "close" }); // nobody waits for it any more
+      return;
+    }
     Object.assign(this, { id: message.session, tick: message.tick, ticks: message.ticks });
     this.opened = message;
     this.state = "paused";
     this.socket.session = { id: message.session, grace: message.grace };
     if (this.waiter) this.waiter.resolve(message);
-    else if (message.resumed) this.events.back(message);
+    else this.events.back(message);
   }
 
   // Answers to what was asked before the last request say nothing new.
@@ -155,6 +170,7 @@ export class Session {
       this.tick = tick;
       this.ticks = ticks;
     }
+    if (state === "playing" && this.state === "waiting") this.heardAt = performance.now();
     this.state = state;
     this.why = why;
     this.events.state();
@@ -162,9 +178,9 @@ export class Session {
 
   #error({ code, message, fatal }) {
     const { waiter } = this;
-    if (waiter && fatal) {
+    if (waiter) {
       waiter.reject(new OpenError(message));
-      this.#dropped();
+      if (fatal) this.#dropped();
     } else if (fatal) {
       this.#end(message);
     } else {
@@ -185,8 +201,26 @@ export class Session {
     if (kind === "tick") {
       this.tick = tick;
       if (rows.length) this.ticks = tick; // it has cut off what came after
+      const now = performance.now();
+      if (this.heardAt) this.longest = Math.max(this.longest, now - this.heardAt);
+      this.heardAt = now;
     }
-    this.events.message(parsed);
+    try {
+      this.events.message(parsed);
+    } catch (error) {
+      // Without an answer the server would send no more.
+      this.ack(parsed.header.n);
+      console.error("GWM: a tick could not be shown", error);
+    }
+  }
+
+  // Called now and then: where ticks should come and have not for very long, the connection is
+  // dead without saying so, and is made anew. How long that is depends on the world.
+  checkAnswering() {
+    if (this.state !== "playing" && this.state !== "watching") return;
+    const silent = performance.now() - (this.heardAt || this.askedAt);
+    const most = this.heardAt ? Math.max(SILENT_MS, 8 * this.longest) : FIRST_SILENT_MS;
+    if (silent > most) this.socket.drop();
   }
 
   // The server has no session for us any more.
@@ -199,5 +233,16 @@ export class Session {
   #dropped() {
     this.socket.session = null;
     this.#forget();
+  }
+}
+
+// Browsers do not tell a page why its socket was refused; the server does.
+async function whyRefused() {
+  try {
+    const reply = await api.fetchApi("/gwm/live/why", { method: "POST" });
+    const { refused } = await reply.json();
+    return refused ? `${t("noLive")} ${refused}` : t("noLive");
+  } catch {
+    return t("noServer");
   }
 }

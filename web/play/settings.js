@@ -11,7 +11,15 @@ const STAY = "gwm.play.stay";
 const DEFAULT_MOUSE = 0.12;
 
 // Controls of the worlds that exist; those of others keep the keys that their model names.
-const KEYS = { W: "KeyW", A: "KeyA", S: "KeyS", D: "KeyD", jump: "Space", push: "KeyE", throw: "KeyQ" };
+const KEYS = {
+  W: "KeyW",
+  A: "KeyA",
+  S: "KeyS",
+  D: "KeyD",
+  jump: "Space",
+  push: "KeyE",
+  throw: "KeyQ",
+};
 const keyId = (name) => `gwm.play.key.${name}`;
 
 export function playSettings() {
@@ -83,6 +91,23 @@ export function stays() {
   return Boolean(setting(STAY, false));
 }
 
+export function isMuted() {
+  try {
+    return localStorage.getItem("gwm.play.muted") === "1";
+  } catch {
+    return false;
+  }
+}
+
+export function keepMuted(muted) {
+  try {
+    if (muted) localStorage.setItem("gwm.play.muted", "1");
+    else localStorage.removeItem("gwm.play.muted");
+  } catch {
+    // Forbidden storage: it is kept for this player only.
+  }
+}
+
 // A button that shows a key and, pressed, waits for another one.
 function keyField(name, set, value) {
   const box = document.createElement("div");
@@ -97,7 +122,9 @@ function keyField(name, set, value) {
   let waiting = false;
   const show = (layout = null) => {
     button.textContent = waiting ? t("settingKeyWaiting") : keyName(value, layout);
-    button.style.borderColor = waiting ? "var(--primary-background, #0b8ce9)" : "var(--border-color)";
+    button.style.borderColor = waiting
+      ? "var(--primary-background, #0b8ce9)"
+      : "var(--border-color)";
   };
   button.onclick = () => {
     waiting = true;

@@ -46,6 +46,14 @@ export class LiveSocket {
     return true;
   }
 
+  // The connection is given up, not the session: it is resumed on a new one.
+  drop() {
+    const { socket } = this;
+    if (!socket) return;
+    this.#lost();
+    socket.close();
+  }
+
   close() {
     this.closed = true;
     this.session = null;

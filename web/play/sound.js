@@ -1,18 +1,20 @@
 // Sound of the ticks, buffer after buffer with exact start times. The context runs at the
 // stream's own rate, so no resampler hears the seams; no worklet, so it works on plain http.
 //
-// A picture is shown when it comes; its sound starts a little later, so that a tick which is late
-// does not tear a hole: AFTER_DUE ms after the tick was due, but within one tick of its picture.
+// A picture is shown when it comes; its sound starts a little later, so that a later tick which is
+// late does not tear a hole, but within one tick (83 ms) of its picture.
 
 const USUAL_RATE = 24000;
-const AFTER_DUE = 125;
-const SHORTEST = 45; // ms from picture to sound
-const LONGEST = 78;
+const LEAD = 72; // ms from picture to sound
+const STEP_LEAD = 30; // the same for a single tick, which nothing follows
 const FADE = 0.006;
-const MARGIN = FADE + 0.003; // s: what starts sooner than this comes too late to be joined on
-const LAG = 0.03; // s that sound may be later than it should…
-const PATIENCE = 6; // …for so many ticks, before that much of it is left out
-const IDLE_MS = 3000;
+const MARGIN = FADE + 0.002; // s: what starts sooner than this comes too late to be joined on
+const TOO_LATE = 82; // ms from picture to sound that are too many…
+// …for so many ticks in a row: then what lies behind is left out. Every hole that a late tick
+// tears doubles it: where ticks are uneven, late sound is better than holes.
+const PATIENCE = 12;
+const MOST_PATIENCE = 48;
+const IDLE_MS = 10_000;
 const KEPT_OFFSETS = 2000;
 
 // One context for each sample rate, shared by the players of the page (browsers allow few).
@@ -27,6 +29,8 @@ export class Sound {
     this.muted = false;
     this.next = 0; // frame of the context at which the next buffer starts; 0: nothing runs
     this.lags = [];
+    this.patience = PATIENCE;
+    this.debt = 0; // samples of what comes that are left out
     this.idle = 0;
     this.underruns = 0;
     this.skips = 0;
@@ -55,20 +59,32 @@ export class Sound {
       this.next = 0;
       return;
     }
-    const wanted = this.#frameOf(wantedAt(header, arrived, steady), rate);
-    const soonest = Math.ceil((this.context.currentTime + MARGIN) * rate);
-    let left = 0; // samples at the beginning that are left out
+    const wanted = this.#frameOf(arrived + (steady ? LEAD : STEP_LEAD), rate);
+    // The device may be fetching the next stretch right now.
+    const rendered = this.context.currentTime + (this.context.baseLatency || 0);
+    const soonest = Math.ceil((rendered + MARGIN) * rate);
     let begins = true; // after silence or a cut: fade in
     if (this.next > soonest) {
-      left = steady ? Math.min(this.#tooMuch(wanted, rate), samples - 1) : 0;
-      begins = left > 0;
+      const late = this.#heardAt(this.next / rate) - arrived;
+      if (steady) this.debt += this.#tooMuch(this.next - wanted, late);
+      begins = this.debt > 0;
+      if (this.debt > samples - FADE * rate) {
+        this.debt = Math.max(0, this.debt - samples) + 1; // the next one fades in
+        return;
+      }
       if (!begins) this.#undoFade(rate);
     } else {
-      if (this.next && steady) this.underruns++;
+      if (this.next && steady) {
+        this.underruns++;
+        this.patience = Math.min(2 * this.patience, MOST_PATIENCE);
+      }
       this.next = Math.max(soonest, wanted);
       this.lags.length = 0;
+      this.debt = 0;
     }
-    this.offsets.push(this.#heardAt(this.next / rate - left / rate) - arrived);
+    const left = this.debt;
+    this.debt = 0;
+    this.offsets.push(this.#heardAt((this.next - left) / rate) - arrived);
     if (this.offsets.length > 1.1 * KEPT_OFFSETS) {
       this.offsets.splice(0, this.offsets.length - KEPT_OFFSETS);
     }
@@ -87,6 +103,8 @@ export class Sound {
   stop() {
     this.next = 0;
     this.lags.length = 0;
+    this.patience = PATIENCE;
+    this.debt = 0;
     if (!this.context) return;
     const now = this.context.currentTime;
     for (const { gain, sources } of this.voices) {
@@ -128,16 +146,19 @@ export class Sound {
     }
   }
 
-  // Frames that sound has been too late by, ever since PATIENCE ticks; 0 if it is not.
-  #tooMuch(wanted, rate) {
-    this.lags.push(this.next - wanted);
-    if (this.lags.length <= PATIENCE) return 0;
-    this.lags.shift();
-    const lag = Math.min(...this.lags);
-    if (lag < LAG * rate) return 0;
+  // Frames to leave out, since sound has come too late for a while. lag: frames
+  // behind the time that it should be heard; late: ms behind its picture.
+  #tooMuch(lag, late) {
+    if (late <= TOO_LATE) {
+      this.lags.length = 0;
+      return 0;
+    }
+    this.lags.push(lag);
+    if (this.lags.length <= this.patience) return 0;
+    const least = Math.max(0, Math.min(...this.lags));
     this.lags.length = 0;
-    this.skips++;
-    return lag;
+    if (least) this.skips++;
+    return least;
   }
 
   // The last buffer ends in a fade, in case nothing follows…
@@ -198,12 +219,6 @@ export class Sound {
   #heardAt(time) {
     return performance.now() + (time - this.context.currentTime + this.#latency) * 1000;
   }
-}
-
-// When (performance.now()) the sound of a tick should be heard.
-function wantedAt({ late = 0, made = 0 }, arrived, steady) {
-  const lead = steady ? AFTER_DUE - late - made : SHORTEST;
-  return arrived + Math.min(LONGEST, Math.max(SHORTEST, lead));
 }
 
 function claim(rate, user) {

@@ -54,9 +54,7 @@ export class Timeline {
   take(tick, canvas) {
     const slot = Math.floor(tick / EVERY);
     if (this.thumbs.has(slot)) return;
-    this.#keep(slot, tick, (context) =>
-      context.drawImage(canvas, 0, 0, THUMB_WIDTH, THUMB_HEIGHT),
-    );
+    this.#keep(slot, tick, (context) => context.drawImage(canvas, 0, 0, THUMB_WIDTH, THUMB_HEIGHT));
     this.redraw(true);
   }
 
@@ -89,9 +87,7 @@ export class Timeline {
       const tick = index * every;
       const slot = Math.floor(tick / EVERY);
       if (this.thumbs.has(slot)) continue;
-      this.#keep(slot, tick, (context) =>
-        context.drawImage(image, -index * THUMB_WIDTH, 0),
-      );
+      this.#keep(slot, tick, (context) => context.drawImage(image, -index * THUMB_WIDTH, 0));
     }
     this.redraw(false);
   }
@@ -155,7 +151,11 @@ export class Timeline {
     element.setAttribute(
       "aria-valuetext",
       this.ticks
-        ? t("timelineAt", { tick: this.cursor, ticks: this.ticks, time: clock(this.cursor / this.rate) })
+        ? t("timelineAt", {
+            tick: this.cursor,
+            ticks: this.ticks,
+            time: clock(this.cursor / this.rate),
+          })
         : t("timelineEmpty"),
     );
     element.classList.toggle("is-empty", !this.ticks);

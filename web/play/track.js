@@ -96,7 +96,8 @@ export class Track {
 
   // The track of what toJSON (or the server) made; Error says what is wrong with it.
   static fromJSON(data) {
-    if (data?.gwm_controls !== VERSION) throw new Error(`controls of version ${data?.gwm_controls}`);
+    if (data?.gwm_controls !== VERSION)
+      throw new Error(`controls of version ${data?.gwm_controls}`);
     const { names, ticks, columns = {}, events = [] } = data;
     if (!Array.isArray(names) || !Number.isInteger(ticks) || ticks < 0) {
       throw new Error("controls without names or ticks");
@@ -112,9 +113,7 @@ export class Track {
       });
     }
     track.ticks = ticks;
-    track.events = events
-      .map(([tick, text]) => [tick, text])
-      .sort(([a], [b]) => a - b);
+    track.events = events.map(([tick, text]) => [tick, text]).sort(([a], [b]) => a - b);
     return track;
   }
 

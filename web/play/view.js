@@ -8,11 +8,7 @@ const STYLE = new URL("./player.css", import.meta.url).href;
 let css; // the sheet's text, fetched once: a style element inside the player moves with it
 
 export class View {
-  // actions: play, watch, start, back, step, record, branch, reset, shot, mute, full, help,
-  // cancel, event(text), leave.
-  constructor(actions, signal) {
-    this.actions = actions;
-    this.signal = signal;
+  constructor() {
     this.buttons = {};
     this.canvas = make("canvas", "gwm-play-canvas", {
       width: 256,
@@ -26,7 +22,11 @@ export class View {
     this.hint = make("div", "gwm-play-hint", { hidden: true });
     this.notices = make("div", "gwm-play-notices", { role: "status", "aria-live": "polite" });
     this.helpPanel = make("div", "gwm-play-help-text");
-    this.help = make("div", "gwm-play-help", { hidden: true, role: "dialog", "aria-label": t("helpTitle") });
+    this.help = make("div", "gwm-play-help", {
+      hidden: true,
+      role: "dialog",
+      "aria-label": t("helpTitle"),
+    });
     this.help.append(this.#button("help", "close", t("close"), "gwm-play-x"), this.helpPanel);
     this.picture = make("div", "gwm-play-picture");
     this.picture.append(
@@ -54,8 +54,17 @@ export class View {
     this.root = make("div", "gwm-play", { tabIndex: -1 });
     this.root.style.visibility = "hidden"; // until its style is there
     this.root.append(make("style"), this.picture, this.controls);
-    this.#guard();
     this.#dress();
+  }
+
+  // actions: play, watch, start, back, step, record, branch, reset, shot, mute, full, help,
+  // cancel, event(text), leave.
+  use(actions, signal) {
+    this.actions = actions;
+    this.signal = signal;
+    this.root.addEventListener("click", (event) => this.#click(event), { signal });
+    this.#listenToLine();
+    this.#guard();
   }
 
   // Keyboard and mouse go to the world.
@@ -73,7 +82,11 @@ export class View {
     const idle = mode === "idle" || mode === "paused";
     this.root.dataset.mode = mode;
     this.#face("play", active ? "pause" : "play", active ? t("pause") : t("play"));
-    this.#face("record", mode === "playing" ? "stop" : "record", t(mode === "playing" ? "recordStop" : "record"));
+    this.#face(
+      "record",
+      mode === "playing" ? "stop" : "record",
+      t(mode === "playing" ? "recordStop" : "record"),
+    );
     this.buttons.record.classList.toggle("is-on", mode === "playing");
     this.big.hidden = !idle || Boolean(blocked);
     this.bigLabel.textContent = t({ start: "playBig", end: "goOn", middle: "goOnFrom" }[at]);
@@ -83,15 +96,18 @@ export class View {
     for (const name of ["play", "record", "step", "start", "back"]) {
       this.buttons[name].disabled = Boolean(blocked) || mode === "opening";
     }
-    for (const name of ["start", "back", "watch", "reset"]) this.buttons[name].disabled ||= at === "start" && !watchable;
+    for (const name of ["start", "back", "watch", "reset"])
+      this.buttons[name].disabled ||= at === "start" && !watchable;
     this.buttons.watch.disabled = Boolean(blocked) || !watchable || mode === "opening" || active;
     this.buttons.reset.disabled = !watchable || mode === "opening";
     this.eventField.disabled = Boolean(blocked);
+    this.#clearPicture();
   }
 
   // Something takes time: text, part 0..1 (or null), and whether it can be cancelled.
   wait(text, part = null, cancellable = false) {
     this.waiting.hidden = !text;
+    this.#clearPicture();
     if (!text) return;
     this.waitText.textContent = text;
     this.waitBar.hidden = part === null;
@@ -106,7 +122,6 @@ export class View {
     const line = make("div", `gwm-play-notice is-${kind}`);
     line.dataset.text = text;
     const close = this.#plain("close", t("close"));
-    close.addEventListener("click", () => line.remove(), { signal: this.signal });
     line.append(make("span", "", {}, text), close);
     this.notices.append(line);
     while (this.notices.children.length > MOST_NOTICES) this.notices.firstChild.remove();
@@ -150,9 +165,16 @@ export class View {
     this.buttons.helpButton.setAttribute("aria-expanded", open);
   }
 
+  // Layers over a moving picture cost time even when they are empty.
+  #clearPicture() {
+    this.overlay.hidden = [this.big, this.waiting, this.blocked].every(({ hidden }) => hidden);
+  }
+
   #overlay() {
     const overlay = make("div", "gwm-play-overlay");
-    this.big = this.#action(make("button", "gwm-play-big", { type: "button", "data-gwm": "big" }), "play");
+    this.overlay = overlay;
+    this.big = make("button", "gwm-play-big", { type: "button", "data-gwm": "big" });
+    this.big.dataset.action = "play";
     const disc = make("span", "gwm-play-disc");
     disc.append(icon("play"));
     this.bigLabel = make("span", "gwm-play-big-label");
@@ -162,7 +184,8 @@ export class View {
     this.waitText = make("span");
     this.waitBar = make("div", "gwm-play-bar");
     this.waitBar.append(make("i"));
-    const cancel = this.#action(make("button", "gwm-play-cancel", { type: "button" }, t("cancel")), "cancel");
+    const cancel = make("button", "gwm-play-cancel", { type: "button" }, t("cancel"));
+    cancel.dataset.action = "cancel";
     this.buttons.cancel = cancel;
     this.waiting.append(make("span", "gwm-play-spinner"), this.waitText, this.waitBar, cancel);
     this.blocked = make("div", "gwm-play-blocked", { hidden: true });
@@ -210,22 +233,6 @@ export class View {
     });
     this.eventSaid = make("span", "gwm-play-said", { role: "status", "aria-live": "polite" });
     line.append(this.eventField, this.eventSaid);
-    const { signal } = this;
-    line.addEventListener(
-      "submit",
-      (event) => {
-        event.preventDefault();
-        const text = this.eventField.value.trim();
-        if (!text) return;
-        this.eventField.value = "";
-        this.actions.event(text);
-      },
-      { signal },
-    );
-    // Its clipboard and undo are the field's own, not the graph's.
-    for (const type of ["copy", "cut", "paste"]) {
-      this.eventField.addEventListener(type, (event) => event.stopPropagation(), { signal });
-    }
     return line;
   }
 
@@ -242,8 +249,9 @@ export class View {
     button.append(icon(look));
     button.dataset.look = look;
     label(button, title);
+    button.dataset.action = name === "helpButton" ? "help" : name;
     if (!extra) this.buttons[name] = button;
-    return this.#action(button, name === "helpButton" ? "help" : name);
+    return button;
   }
 
   #plain(look, title) {
@@ -253,9 +261,11 @@ export class View {
     return button;
   }
 
-  #action(button, name) {
-    button.addEventListener("click", () => this.actions[name](), { signal: this.signal });
-    return button;
+  #click(event) {
+    const button = event.target.closest?.("button");
+    if (!button || !this.root.contains(button)) return;
+    if (button.dataset.action) this.actions[button.dataset.action]();
+    else button.closest(".gwm-play-notice")?.remove();
   }
 
   #face(name, look, title) {
@@ -267,6 +277,22 @@ export class View {
     if (button.title !== title) label(button, title);
   }
 
+  #listenToLine() {
+    const { signal, eventField } = this;
+    const submit = (event) => {
+      event.preventDefault();
+      const text = eventField.value.trim();
+      if (!text) return;
+      eventField.value = "";
+      this.actions.event(text);
+    };
+    eventField.form.addEventListener("submit", submit, { signal });
+    // Its clipboard and undo are the field's own, not the graph's.
+    for (const type of ["copy", "cut", "paste"]) {
+      eventField.addEventListener(type, (event) => event.stopPropagation(), { signal });
+    }
+  }
+
   // Keys and clicks inside the player are not the host's. The picture takes its own keys itself.
   #guard() {
     const { root, signal } = this;
@@ -275,7 +301,8 @@ export class View {
       event.stopPropagation();
       if (event.type === "keydown" && event.key === "Escape") this.actions.leave();
     };
-    for (const type of ["keydown", "keyup", "keypress"]) root.addEventListener(type, keys, { signal });
+    for (const type of ["keydown", "keyup", "keypress"])
+      root.addEventListener(type, keys, { signal });
     const main = (event) => {
       // The middle button pans the graph, wherever it is pressed.
       if (event.button !== 1 && !(event.buttons & 4)) event.stopPropagation();
