@@ -1,10 +1,17 @@
-"""Measure speed and memory on this machine."""
+"""Measure speed and memory on this machine: of worlds, or of live play in a real browser.
+
+`worlds` imagines without a host; `play` starts ComfyUI and Chromium and plays.
+"""
 
 from __future__ import annotations
 
 import argparse
 
 from . import measure
+from .server import stop_on_terminate
+
+# Family -> the module of gwm_core.evaluation that measures it.
+MODULES = {"worlds": "bench", "play": "play"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,4 +19,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return measure.run(args, "bench", "bench", "bench")
+    stop_on_terminate()  # no server or browser stays behind
+    return measure.run(args, "bench", MODULES[args.family], "bench")

@@ -23,7 +23,6 @@ COMMANDS = {
 # Packages of an extra, so that a missing one can name the command that installs it.
 EXTRA_OF = {
     "mujoco": "train",
-    "cv2": "train",
     "aiohttp": "studio",
     "torchaudio": "studio",
     "torchvision": "studio",

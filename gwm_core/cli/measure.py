@@ -12,13 +12,16 @@ from pathlib import Path
 
 from .errors import FAILED, CommandError
 
-# The checkpoint that a family's committed report belongs to.
-FAMILIES = {"worlds": "gwm-rooms"}
+# What each command measures, and the name that the committed report of it begins with.
+FAMILIES = {
+    "eval": {"worlds": "gwm-rooms", "inverse": "gwm-rooms.inverse"},
+    "bench": {"worlds": "gwm-rooms", "play": "gwm-rooms.play"},
+}
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 
 def add_arguments(parser: argparse.ArgumentParser, kind: str) -> None:
-    parser.add_argument("family", choices=FAMILIES, help="what to measure")
+    parser.add_argument("family", choices=FAMILIES[kind], help="what to measure")
     parser.add_argument("--json", action="store_true", help="print the JSON and nothing else")
     parser.add_argument(
         "--full",
@@ -54,7 +57,7 @@ def run(args: argparse.Namespace, kind: str, module: str, function: str, **more)
     result = measure(seed=args.seed, full=args.full, progress=say(time.monotonic()), **more)
     report = result if isinstance(result, Report) else Report(args.family, result, args.seed)
     if args.model is None and not more.get("only"):  # a part is not the report
-        committed = CHECKPOINTS / f"{FAMILIES[args.family]}.{kind}.json"
+        committed = CHECKPOINTS / f"{FAMILIES[kind][args.family]}.{kind}.json"
         if args.full:
             report.save(committed)
         else:
