@@ -18,6 +18,7 @@ _PUBLIC = {
     "Session": "session",
     "Controls": "controls",
     "Clip": "clip",
+    "InverseReading": "inverse",
     "Embodiment": "embodiment",
     "rooms_embodiment": "embodiment",
     "StateStore": "store",
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         SessionError,
         WorldError,
     )
+    from .inverse import InverseReading  # noqa: F401
     from .observation import Observation  # noqa: F401
     from .session import Session  # noqa: F401
     from .store import StateStore  # noqa: F401

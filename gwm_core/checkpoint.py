@@ -1,6 +1,7 @@
 """Checkpoints: weights and contract of a model in one safetensors file.
 
-A model that remembers views keeps them in a second file beside it, ``<name>.bank.safetensors``.
+A model that remembers views keeps them in a second file beside it, ``<name>.bank.safetensors``;
+one that reads controls from clips keeps that part in ``<name>.inverse.safetensors``.
 Embedded checkpoints lie in ``gwm_core/checkpoints``; ``add_model_folder`` adds a user's folders.
 """
 
@@ -24,7 +25,9 @@ FORMAT = "gwm-checkpoint"
 BANK_FORMAT = "gwm-bank"
 VERSION = 1
 SUFFIX = ".safetensors"
-BANK_SUFFIX = ".bank.safetensors"
+BANK, INVERSE = "bank", "inverse"
+COMPANIONS = (BANK, INVERSE)
+"""Files beside a checkpoint, ``<name>.<companion>.safetensors``: parts of it, no models."""
 EMBEDDED = Path(__file__).parent / "checkpoints"
 REQUIRED = ("name", "kind", "embodiment", "config", "licence")
 PART = re.compile(r"[\w][\w .+@()\[\]-]*")
@@ -202,10 +205,20 @@ def read_bank(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict
     return arrays, metadata
 
 
+def companion_path(path: str | os.PathLike[str], companion: str) -> Path:
+    """Where a companion of the checkpoint at ``path`` lies, whether it exists or not."""
+    path = Path(path)
+    return path.with_name(f"{path.name.removesuffix(SUFFIX)}.{companion}{SUFFIX}")
+
+
+def is_companion(file: str) -> bool:
+    """Whether a file of this name is a part of a checkpoint beside it."""
+    return file.endswith(tuple(f".{companion}{SUFFIX}" for companion in COMPANIONS))
+
+
 def bank_path(path: str | os.PathLike[str]) -> Path:
     """Where the bank of the checkpoint at ``path`` lies, whether it exists or not."""
-    path = Path(path)
-    return path.with_name(path.name.removesuffix(SUFFIX) + BANK_SUFFIX)
+    return companion_path(path, BANK)
 
 
 def open_checkpoint(name_or_path: str | os.PathLike[str]) -> Checkpoint:
@@ -291,7 +304,7 @@ def list_models() -> dict[str, Path]:
             seen.add(real)
             folders[:] = sorted(f for f in folders if not f.startswith("."))
             for file in sorted(files):
-                if not file.endswith(SUFFIX) or file.endswith(BANK_SUFFIX) or file[0] == ".":
+                if not file.endswith(SUFFIX) or is_companion(file) or file[0] == ".":
                     continue
                 path = Path(root) / file
                 name = path.relative_to(folder).as_posix().removesuffix(SUFFIX)

@@ -7,6 +7,7 @@ from comfy_api.v0_0_2 import ComfyExtension, io
 from .controls import GWMCameraPath, GWMControls, GWMJoinControls
 from .events import GWMBranchWorld, GWMWorldEvent
 from .files import GWMLoadWorld, GWMSaveWorld
+from .inverse import GWMControlsFromVideo
 from .live import register as register_live
 from .models import GWMLoadModel
 from .play import GWMPlayWorld
@@ -21,6 +22,7 @@ NODES: list[type[io.ComfyNode]] = [
     GWMControls,
     GWMCameraPath,
     GWMJoinControls,
+    GWMControlsFromVideo,
     GWMStepWorld,
     GWMPlayWorld,
     GWMWorldEvent,

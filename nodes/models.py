@@ -12,7 +12,7 @@ from comfy_api.v0_0_2 import io
 
 from .. import gwm_core as gwm
 from ..gwm_core.about import about
-from ..gwm_core.checkpoint import BANK_SUFFIX, EMBEDDED, SUFFIX, list_models
+from ..gwm_core.checkpoint import EMBEDDED, SUFFIX, is_companion, list_models
 from ..gwm_core.errors import GWMError
 from .host import HostModel, operations, pick_device, plain_tensors
 from .types import GWMModel
@@ -39,7 +39,7 @@ def embedded_models() -> dict[str, Path]:
 
 def model_names() -> list[str]:
     """Embedded models first, then the files in ``models/gwm`` and its extra paths."""
-    files = [f for f in folder_paths.get_filename_list(FOLDER) if not f.endswith(BANK_SUFFIX)]
+    files = [f for f in folder_paths.get_filename_list(FOLDER) if not is_companion(f)]
     return [*embedded_models(), *files]
 
 

@@ -1,24 +1,35 @@
 """`gwm train rooms`: every stage of gwm-rooms in order, each resumable, then one checkpoint.
 
 The parts are trained one after another on the simulator's episodes and packed into a single
-safetensors file (fp16) with the bank of remembered places beside it.
+safetensors file (fp16) with the bank of remembered places beside it; last the inverse dynamics,
+on clips of the finished checkpoint too, into a file of its own beside them.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from ..checkpoint import EMBEDDED, bank_path, read_bank, save_bank, save_checkpoint
+from ..checkpoint import (
+    EMBEDDED,
+    INVERSE,
+    bank_path,
+    companion_path,
+    read_bank,
+    save_bank,
+    save_checkpoint,
+)
 from ..embodiment import rooms_embodiment
 
 NAME = "gwm-rooms"
 LICENCE = "Apache-2.0"
 PARTS = ("state", "finder", "text", "light", "depth", "trunk")
-STAGES = ("episodes", "state", "finder", "text", "light", "bank", "depth", "trunk", "pack")
+STAGES = ("episodes", "state", "finder", "text", "light", "bank", "depth", "trunk", "pack",
+          "inverse")
 TRAIN_LAYOUTS, TRAIN_TICKS = 120, 40
 TOUCH_LAYOUTS = range(140, 220)  # where boxes and doors are sought most, for the state nets
 STATE_LAYOUTS, FINDER_LAYOUTS, DEPTH_LAYOUTS, BANK_LAYOUTS = 100, 200, 250, 330
@@ -36,15 +47,20 @@ def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
         raise ValueError(f"stage {sorted(unknown)[0]!r}: accepted are {', '.join(STAGES)}")
     work = Path(work)
     (work / "weights").mkdir(parents=True, exist_ok=True)
-    for stage in stages or STAGES:
-        if stage != "pack" and _weights(work, stage).exists():
-            progress(f"{stage}: already there")
+    path = Path(out) if out else EMBEDDED / f"{NAME}.safetensors"
+    for stage in STAGES:
+        if stages and stage not in stages:
             continue
-        progress(f"{stage}: begins")
-        _RUN[stage](work, minutes, seed, progress)
-    if not stages or "pack" in stages:
-        path = Path(out) if out else EMBEDDED / f"{NAME}.safetensors"
-        progress(f"checkpoint {path.name}: {pack(work / 'weights', path)}")
+        if stage == "pack":
+            progress(f"checkpoint {path.name}: {pack(work / 'weights', path)}")
+            continue
+        there = _weights(work, stage).exists()
+        progress(f"{stage}: {'already there' if there else 'begins'}")
+        if not there:
+            more = {"checkpoint": path} if stage == "inverse" else {}
+            _RUN[stage](work, minutes, seed, progress, **more)
+        if stage == "inverse":  # walks with the finished checkpoint and lies beside it
+            shutil.copyfile(_weights(work, stage), companion_path(path, INVERSE))
 
 
 def _weights(work: Path, stage: str) -> Path:
@@ -107,9 +123,15 @@ def _trunk(work, minutes, seed, progress):
                 minutes=minutes or 25, seed=seed, log=progress)
 
 
+def _inverse(work, minutes, seed, progress, checkpoint):
+    from . import inverse
+
+    inverse.train(_weights(work, "inverse"), work / "inverse", checkpoint, seed, minutes, progress)
+
+
 _RUN = {"episodes": _episodes, "state": _state, "finder": _finder, "text": _text,
         "light": _light, "depth": _depth, "bank": _bank, "trunk": _trunk,
-        "pack": lambda *_: None}
+        "inverse": _inverse}
 
 
 # ------------------------------------------------------------------ one file

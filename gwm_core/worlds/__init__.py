@@ -33,4 +33,5 @@ def load(name_or_path: str | os.PathLike[str] = "gwm-rooms", device: Any = None,
     # The drawing kernels compile once per machine; begin while the weights are read.
     threading.Thread(target=warm_up, name="gwm-compile", daemon=True).start()
     parts = parts_of(checkpoint, device, operations)
-    return RoomsModel(checkpoint.name, checkpoint.metadata, parts.dynamics, parts)
+    return RoomsModel(checkpoint.name, checkpoint.metadata, parts.dynamics, parts,
+                      path=checkpoint.path)

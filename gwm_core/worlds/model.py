@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..bodies import EYE
 from ..clip import Clip
 from ..controls import Controls
 from ..errors import WorldError
+from ..inverse import InverseReading, Lazy
 from ..noise import check_seed
 from ..pictures import first_picture
 from ..store import ClipStore, Progress, StateStore
@@ -37,7 +39,7 @@ class RoomsModel:
     """
 
     def __init__(self, name: str, metadata: dict, network: Any, parts: Parts,
-                 store: StateStore | None = None) -> None:
+                 store: StateStore | None = None, path: Path | None = None) -> None:
         self.name = name
         self.metadata = metadata
         self.network = network
@@ -47,6 +49,7 @@ class RoomsModel:
         self.store = store or StateStore()
         self.variant = variant_of(network)
         self.trace = False
+        self.inverse = Lazy(path, parts.embodiment)
 
     # ------------------------------------------------------------------ making and stepping
 
@@ -108,6 +111,29 @@ class RoomsModel:
         ``progress(done, total, frame)`` counts the ticks of all branches together.
         """
         return world.branch(tracks, progress)
+
+    # ------------------------------------------------------------------ reading clips
+
+    def read_controls(self, frames: Any, fps: float | None = None, threshold: float = 0.5,
+                      progress: Progress | None = None) -> Controls:
+        """The controls that a clip of such a world shows: see `read_clip`."""
+        return self.read_clip(frames, fps, threshold, progress).controls
+
+    def read_clip(self, frames: Any, fps: float | None = None, threshold: float = 0.5,
+                  progress: Progress | None = None) -> InverseReading:
+        """The controls of a clip, with how sure each of them is.
+
+        frames: uint8 [F, H, W, 3] of any size (the middle of the view's aspect is taken), or a
+        sequence of such pictures. fps: their rate where it is not the model's; the frames nearest
+        in time are taken then. With 1 + 2T frames the first one is the picture before the first
+        tick; with 2T that picture is missing (as in what `step` gives), and the first tick is
+        read from its second half alone. threshold: probability from which a key counts as held.
+        progress(done, total, frame) is called after every tick; raising in it cancels.
+        GWMError names what does not fit, CheckpointError a model without inverse dynamics.
+        """
+        inverse = self.inverse()
+        with one_thread():
+            return inverse.read(frames, fps, threshold, progress)
 
     # ------------------------------------------------------------------ words
 

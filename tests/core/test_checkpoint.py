@@ -255,11 +255,13 @@ def test_the_registry(folder):
     for name in ("mine", "deep/attic", ".hidden"):
         ck.save_checkpoint(folder / f"{name}.safetensors", tensors(), META)
     ck.save_bank(folder / "mine.bank.safetensors", {"rgb": np.zeros(3, np.uint8)}, {})
+    ck.save_checkpoint(ck.companion_path(folder / "mine.safetensors", ck.INVERSE), tensors(), META)
     (folder / "notes.txt").write_text("")
     (folder / "loop").symlink_to(folder)
     models = ck.list_models()
     assert {"mine", "deep/attic"} <= set(models) and ".hidden" not in models
-    assert not any("bank" in name or "loop" in name for name in models)
+    assert not any("bank" in n or "loop" in n or "inverse" in n for n in models)
+    assert ck.is_companion("a.inverse.safetensors") and not ck.is_companion("inverse.safetensors")
     assert ck.resolve("mine") == ck.resolve("mine.safetensors") == folder / "mine.safetensors"
     assert ck.resolve("deep/attic") == ck.resolve("deep\\attic") == models["deep/attic"]
     assert ck.open_checkpoint("mine").bank and ck.EMBEDDED in ck.model_folders()

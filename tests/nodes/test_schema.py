@@ -15,6 +15,7 @@ FROZEN = {
     "GWMControls",
     "GWMCameraPath",
     "GWMJoinControls",
+    "GWMControlsFromVideo",
     "GWMStepWorld",
     "GWMPlayWorld",
     "GWMWorldEvent",

@@ -1,4 +1,4 @@
-"""The one convolution block all judges are built from."""
+"""What all judges are built from."""
 
 from __future__ import annotations
 
@@ -6,20 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...model.blocks import Down
 
-class Down(nn.Module):
-    """Strided convolution, then a residual convolution; group norm, SiLU."""
-
-    def __init__(self, inp: int, out: int, stride: int = 2):
-        super().__init__()
-        self.a = nn.Conv2d(inp, out, 3, stride, 1)
-        self.b = nn.Conv2d(out, out, 3, 1, 1)
-        self.na = nn.GroupNorm(8, out)
-        self.nb = nn.GroupNorm(8, out)
-
-    def forward(self, x):
-        x = nn.functional.silu(self.na(self.a(x)))
-        return x + nn.functional.silu(self.nb(self.b(x)))
+__all__ = ["Down", "to_input"]
 
 
 def to_input(frames: np.ndarray, size: tuple[int, int] = (80, 128)) -> torch.Tensor:
