@@ -79,15 +79,17 @@ class TickProgress:
     """Callable ``(tick, total, frame)``: moves the node's bar, shows a frame, honours Cancel.
 
     Raises the host's interrupt from inside the loop, so a cancelled run ends within one tick.
+    preview: whether frames are shown under the node; one with a picture of its own needs none.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, preview: bool = True) -> None:
         self._bar = comfy.utils.ProgressBar(max(1, total))
+        self._preview = preview
 
     def __call__(self, tick: int, total: int, frame: np.ndarray | None = None) -> None:
         comfy.model_management.throw_exception_if_processing_interrupted()
         preview = None
-        if frame is not None and (tick % PREVIEW_EVERY == 0 or tick == total):
+        if self._preview and frame is not None and (tick % PREVIEW_EVERY == 0 or tick == total):
             preview = ("JPEG", Image.fromarray(np.ascontiguousarray(frame)), None)
         self._bar.update_absolute(tick, total, preview)
 

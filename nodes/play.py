@@ -17,7 +17,7 @@ from ..gwm_core.errors import ControlError
 from ..gwm_core.video_file import VideoFile
 from ..gwm_core.walk import MAX_CHARS, Walk
 from .adapt import clip_depth, clip_images, depth_kind, first_view, sound_of
-from .host import TickProgress, say
+from .host import TickProgress
 from .live import hub
 from .types import GWMControlTrack, GWMWorld, WorldOnWire
 from .worlds import depth_kind_input
@@ -102,13 +102,10 @@ class GWMPlayWorld(io.ComfyNode):
             return io.NodeOutput(*[ExecutionBlocker(None)] * OUTPUTS)
         played = Walk.read(walk, world.world.embodiment)
         if not len(played.controls):
-            say(NOTHING)
             told = {"gwm_play": [{"ticks": 0, "same": None, "changed": [], "note": NOTHING}]}
             nothing = [ExecutionBlocker(None)] * (OUTPUTS - 2)
             return io.NodeOutput(_after_events(world, played), *nothing, played.controls, ui=told)
         made = Played(world, played, max_frames)
-        if made.note:
-            say(made.note)
         return io.NodeOutput(
             WorldOnWire(made.world, world.host),
             InputImpl.VideoFromFile(made.path),
@@ -172,7 +169,7 @@ class Played:
     def _make(self, track: Controls, keep: int) -> None:
         block, total = self.world.embodiment.block_ticks, len(track)
         part = max(1, PART // block) * block
-        head, bar = ClipWriter(keep), TickProgress(total)
+        head, bar = ClipWriter(keep), TickProgress(total, preview=False)
         with VideoFile(self.path) as video:
             for start in range(0, total, part):
                 progress = bar.part(start, total)

@@ -121,7 +121,7 @@ def say(text: str) -> None:
 def compile_ahead(python: str, pack: Path) -> subprocess.Popen:
     """Compile what a first walk needs, in a process of its own; ends at once where it was done."""
     code = "from gwm_core.worlds.warm import warm_up; warm_up()"
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     return subprocess.Popen([python, "-c", code], cwd=pack, **quiet)
 
 

@@ -17,7 +17,9 @@ HOP = {"host", "connection", "upgrade", "keep-alive", "transfer-encoding", "cont
 
 
 class Proxy:
-    """Serves https://127.0.0.1:PORT/BASE/... from ``target``; runs in a thread of its own.
+    """Serves https://127.0.0.1:PORT/BASE/... (``base`` may be empty) from ``target``.
+
+    Runs in a thread of its own.
 
     As usual it tells the host name that was asked for as X-Forwarded-Host.
     """
@@ -40,7 +42,8 @@ class Proxy:
     async def _start(self) -> None:
         self._session = aiohttp.ClientSession(auto_decompress=False)
         app = web.Application(client_max_size=1 << 28)
-        app.router.add_route("*", f"/{self.base}/{{path:.*}}", self._pass)
+        prefix = f"/{self.base}" if self.base else ""
+        app.router.add_route("*", f"{prefix}/{{path:.*}}", self._pass)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._context)

@@ -17,13 +17,14 @@ PROBE = Path(__file__).with_name("probe.py")
 SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.Persist": False}
 WORLD, PLAY, GIVEN = "2", "3", "4"
 """Ids of nodes in the prompts below."""
+ANSWER = 120
+"""Seconds that the host may take for a reply: beside a browser it is busy."""
 
 
 class Comfy:
     """A server that is started, stopped and started anew, always from one base folder.
 
-    The folder stays on this machine: compiled loops are kept by the pack's path, so that a folder
-    of its own for every run would have to compile them every time.
+    The folder stays on this machine, as an artist's does: nothing is prepared anew for each run.
     """
 
     def __init__(self, base: Path | None = None, settings: Mapping[str, object] = SETTINGS):
@@ -65,7 +66,7 @@ class Comfy:
         self.stop()
         self.server = self._make().start()
         self.url = self.server.url
-        self.client = Client(self.url)
+        self.client = Client(self.url, timeout=ANSWER)
         return self
 
     def stop(self) -> None:
