@@ -19,6 +19,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 HOMES = "gwm_kernels_"
+_kernels: list = []
 _lock = Lock()
 _pool: ThreadPoolExecutor | None = None
 
@@ -45,9 +46,26 @@ def kernel(function):
     sys.modules.setdefault(home, ModuleType(home))
     function.__module__ = home
     try:
-        return njit(nogil=True, error_model="numpy", cache=True)(function)
+        compiled = njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # no writable place for the cache
         return njit(nogil=True, error_model="numpy")(function)
+    _kernels.append(compiled)
+    return compiled
+
+
+def preload() -> int:
+    """Read the code of every imported kernel that this machine has compiled before, so that no
+    first call stops for it later; how many pieces there were."""
+    count = 0
+    for compiled in list(_kernels):
+        try:
+            signatures = [key[0] for key in compiled._cache._cache_file._load_index()]
+            for signature in signatures:
+                compiled.compile(signature)
+                count += 1
+        except Exception:  # another numba, or a damaged cache: the first call will see to it
+            continue
+    return count
 
 
 def is_cold(compiled) -> bool:

@@ -94,6 +94,8 @@ async def live(request: web.Request) -> web.StreamResponse:
                 link.receive(message.data)
             elif message.type == WSMsgType.BINARY:
                 link.receive(bytes(message.data))
+            if link.ended:  # closed while nobody reads, it waits for the page's own goodbye
+                break
     finally:
         link.left()
         send(None)  # what was said last still goes out before the socket is closed

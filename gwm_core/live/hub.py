@@ -21,6 +21,7 @@ from ..store import ClipStore
 from ..walk import Walk, facts_of
 from ..world import World
 from . import encode
+from .calm import Calm
 from .errands import POLL, TELL_AFTER
 from .link import Link
 from .messages import BadMessage
@@ -67,6 +68,7 @@ class Hub:
         # One for each player and some for those that come: an errand may wait for the host long.
         self._work = ThreadPoolExecutor(self.limits.players + 4, "gwm-errand")
         self._thread: threading.Thread | None = None
+        self._calm = Calm()
 
     # ------------------------------------------------------------------ worlds and links
 
@@ -359,6 +361,7 @@ class Hub:
         with self._lock:
             self._tidy()
             if not self._seats and not self._offers:
+                self._calm.end()
                 self._thread = None
                 return False
             seat = self._next()
@@ -370,8 +373,10 @@ class Hub:
         """The most overdue player, or None after a wait (the lock is let go meanwhile)."""
         playing = [s for s in self._seats.values() if s.player.active]
         if not playing:
+            self._calm.end()
             self._wake.wait(IDLE)
             return None
+        self._calm.begin()
         if self._busy():
             self._hold(playing)
             self._wake.wait(POLL)

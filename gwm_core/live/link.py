@@ -42,11 +42,11 @@ class Link:
         self._close, self._clock = close, clock
         self._tokens, self._filled = float(BURST), clock()
         self._bad = 0
-        self._ended = False
+        self.ended = False  # nothing is heard or said any more
 
     def say(self, kind: str, **values: Any) -> None:
         """Send a text message."""
-        if not self._ended:
+        if not self.ended:
             self.send(say(kind, **values))
 
     def error(self, code: str, message: str, fatal: bool = False) -> None:
@@ -57,17 +57,17 @@ class Link:
 
     def end(self) -> None:
         """End the socket."""
-        self._ended = True
+        self.ended = True
         self._close()
 
     def left(self) -> None:
         """The socket is closed."""
-        self._ended = True
+        self.ended = True
         self.hub.left(self)
 
     def receive(self, text: str | bytes) -> None:
         """One message of the page. Wrong ones are refused with a sentence; floods end it."""
-        if self._ended:
+        if self.ended:
             return
         now = self._clock()
         self._tokens = min(BURST, self._tokens + (now - self._filled) * MOST_A_SECOND)

@@ -27,11 +27,11 @@ def load(name_or_path: str | os.PathLike[str] = "gwm-rooms", device: Any = None,
     if checkpoint.kind != KIND:
         raise CheckpointError(f"checkpoint {checkpoint.name}: kind {checkpoint.kind!r}; "
                               f"{KIND!r} is accepted here")
-    from ..guide import warm_up
+    from .warm import ready
     from .loading import parts_of
 
-    # The drawing kernels compile once per machine; begin while the weights are read.
-    threading.Thread(target=warm_up, name="gwm-compile", daemon=True).start()
+    # The kernels compile once per machine; begin while the weights are read.
+    threading.Thread(target=ready, name="gwm-compile", daemon=True).start()
     parts = parts_of(checkpoint, device, operations)
     return RoomsModel(checkpoint.name, checkpoint.metadata, parts.dynamics, parts,
                       path=checkpoint.path)

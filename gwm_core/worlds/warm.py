@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from ..compiled import is_cold
+from ..compiled import is_cold, preload
 
 log = logging.getLogger(__name__)
 WALK = 'W*24 look(9,2)*24 event("dense fog rolls in") S+D*12 Q idle*24'
@@ -27,6 +27,17 @@ def warm_up(model: str = "gwm-rooms") -> bool:
     world = load(model).new_world(prompt="a brick hall, a red ball", seed=7)
     world.step(WALK)
     return True
+
+
+def ready() -> None:
+    """What every walk needs is compiled or read, and whatever else was compiled before is read:
+    a walk then never stops for a kernel that it meets late."""
+    from .. import guide, state_memory  # noqa: F401
+    from ..imaginers import panorama, seams  # noqa: F401
+    from . import light  # noqa: F401
+
+    guide.warm_up()
+    preload()
 
 
 def warm_up_soon() -> None:

@@ -1243,3 +1243,17 @@ def test_origins(headers, remote, proxies, allowed, well):
 ])
 def test_near_pages(headers, remote, near):
     assert is_near(headers, remote) is near
+
+
+def test_what_a_host_holds_is_no_garbage_while_worlds_are_played():
+    import gc
+
+    from gwm_core.live.calm import Calm
+
+    before, calm = gc.get_freeze_count(), Calm()
+    calm.begin()
+    calm.begin()
+    assert gc.get_freeze_count() > before + 1000
+    calm.end()
+    calm.end()
+    assert gc.get_freeze_count() == 0
