@@ -17,8 +17,9 @@ export class Picture {
   }
 
   // Draws the frames of a message and calls first() at its first one, last() after all; both are
-  // called at once when something newer came before. A tick lasts `lasting` ms.
-  async show({ header, frames }, lasting, { first = noop, last = noop } = {}) {
+  // called at once when something newer came before; ready() when the frames can be drawn. The first
+  // one is drawn at the time `at` (performance.now()) or at once. A tick lasts `lasting` ms.
+  async show({ header, frames }, lasting, { at = 0, ready = noop, first = noop, last = noop } = {}) {
     const turn = ++this.turn;
     this.#forget();
     const { width, height, encoding } = header.frames;
@@ -31,6 +32,9 @@ export class Picture {
     } catch {
       // A damaged picture: the one before stays.
     }
+    ready();
+    const early = at - performance.now();
+    if (turn === this.turn && early > 1) await this.#wait(early);
     if (turn !== this.turn || !pictures.length) {
       close(pictures);
       first(false);
@@ -90,9 +94,18 @@ export class Picture {
     this.timers.add(timer);
   }
 
+  #wait(ms) {
+    return new Promise((done) => {
+      this.awaited = done;
+      this.timers.add(setTimeout(done, ms));
+    });
+  }
+
   #forget() {
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
+    this.awaited?.(); // whoever waited sees that something newer has come
+    this.awaited = null;
   }
 
   #size(width, height) {

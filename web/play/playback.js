@@ -2,6 +2,7 @@
 // devices and elements that a person sees of it. The player adds those, and overrides the hooks.
 import { Keeper } from "./keeper.js";
 import { plan } from "./open.js";
+import { Pace } from "./pace.js";
 import { Picture } from "./picture.js";
 import { Session } from "./session.js";
 import { quality } from "./settings.js";
@@ -29,6 +30,7 @@ export class Playback {
     this.keeper = new Keeper(node, widget);
     this.picture = new Picture(canvas);
     this.sound = new Sound();
+    this.pace = new Pace();
     this.session = new Session(this.#events());
     this.stats = {
       drawn: this.picture.drawn,
@@ -93,6 +95,7 @@ export class Playback {
     this.mode = "playing";
     this.accepting = true;
     this.moved = false;
+    this.pace.begin();
     this.session.play();
     this.changed();
   }
@@ -105,6 +108,7 @@ export class Playback {
     this.goTo(this.cursor);
     this.mode = "watching";
     this.accepting = true;
+    this.pace.begin();
     this.session.watch();
     this.changed();
   }
@@ -347,14 +351,14 @@ export class Playback {
     }
     this.cursor = header.tick;
     this.stats.dropped += Math.max(0, header.rows.length - 1);
-    this.sound.add(message, performance.now(), this.mode !== "paused");
+    const times = this.pace.times(header, performance.now(), this.mode !== "paused");
+    this.sound.add(message, times);
     this.stats.underruns = this.sound.underruns;
     const first = (drawn) => {
-      ack();
       if (drawn) this.#drawn(header);
       else this.stats.dropped++;
     };
-    this.picture.show(message, 1000 / this.rate, { first });
+    this.picture.show(message, 1000 / this.rate, { at: times.seen, ready: ack, first });
     this.ticked();
   }
 

@@ -1,15 +1,12 @@
 // Sound of the ticks, buffer after buffer with exact start times. The context runs at the
 // stream's own rate, so no resampler hears the seams; no worklet, so it works on plain http.
 //
-// A picture is shown when it comes; its sound starts a little later, so that a later tick which is
-// late does not tear a hole, but within one tick (83 ms) of its picture.
+// When a tick is seen and heard: see pace.js.
 
 const USUAL_RATE = 24000;
-const LEAD = 72; // ms from picture to sound
-const STEP_LEAD = 30; // the same for a single tick, which nothing follows
 const FADE = 0.006;
 const MARGIN = FADE + 0.002; // s: what starts sooner than this comes too late to be joined on
-const TOO_LATE = 82; // ms from picture to sound that are too many…
+const TOO_LATE = 83; // ms from picture to sound that are too many…
 // …for so many ticks in a row: then what lies behind is left out. Every hole that a late tick
 // tears doubles it: where ticks are uneven, late sound is better than holes.
 const PATIENCE = 12;
@@ -28,6 +25,7 @@ export class Sound {
     this.voices = new Set();
     this.muted = false;
     this.next = 0; // frame of the context at which the next buffer starts; 0: nothing runs
+    this.skew = null; // ms that the context's clock is before the page's
     this.lags = [];
     this.patience = PATIENCE;
     this.debt = 0; // samples of what comes that are left out
@@ -48,9 +46,9 @@ export class Sound {
     this.master?.gain.setTargetAtTime(muted ? 0 : 1, this.context.currentTime, 0.01);
   }
 
-  // The sound that came with a tick at `arrived` (performance.now()). steady: ticks follow one
-  // another, they are no single steps.
-  add({ header, pcm }, arrived, steady = true) {
+  // The sound that came with a tick. seen, heard: when its picture and its sound are due
+  // (performance.now()). steady: ticks follow one another, they are no single steps.
+  add({ header, pcm }, { seen, heard, steady }) {
     const { rate, channels, samples } = header.audio ?? {};
     if (!samples || !this.#use(rate)) return;
     clearTimeout(this.idle);
@@ -59,13 +57,13 @@ export class Sound {
       this.next = 0;
       return;
     }
-    const wanted = this.#frameOf(arrived + (steady ? LEAD : STEP_LEAD), rate);
+    const wanted = this.#frameOf(heard, rate);
     // The device may be fetching the next stretch right now.
     const rendered = this.context.currentTime + (this.context.baseLatency || 0);
     const soonest = Math.ceil((rendered + MARGIN) * rate);
     let begins = true; // after silence or a cut: fade in
     if (this.next > soonest) {
-      const late = this.#heardAt(this.next / rate) - arrived;
+      const late = this.#heardAt(this.next / rate) - seen;
       if (steady) this.debt += this.#tooMuch(this.next - wanted, late);
       begins = this.debt > 0;
       if (this.debt > samples - FADE * rate) {
@@ -78,13 +76,15 @@ export class Sound {
         this.underruns++;
         this.patience = Math.min(2 * this.patience, MOST_PATIENCE);
       }
+      // What should have been heard by now is left out: the rest is on time.
+      const missed = this.next && steady ? Math.max(0, soonest - wanted) : 0;
+      this.debt = Math.min(missed, samples - 2 * Math.round(FADE * rate));
       this.next = Math.max(soonest, wanted);
       this.lags.length = 0;
-      this.debt = 0;
     }
     const left = this.debt;
     this.debt = 0;
-    this.offsets.push(this.#heardAt((this.next - left) / rate) - arrived);
+    this.offsets.push(this.#heardAt((this.next - left) / rate) - seen);
     if (this.offsets.length > 1.1 * KEPT_OFFSETS) {
       this.offsets.splice(0, this.offsets.length - KEPT_OFFSETS);
     }
@@ -102,6 +102,7 @@ export class Sound {
   // Silence within a blink, without a click.
   stop() {
     this.next = 0;
+    this.skew = null;
     this.lags.length = 0;
     this.patience = PATIENCE;
     this.debt = 0;
@@ -210,14 +211,21 @@ export class Sound {
     return this.context.outputLatency || this.context.baseLatency || 0;
   }
 
+  // The context's clock goes in steps, so that it is behind by up to one: the most that was seen is
+  // nearest to the truth. It follows slowly where the two clocks drift apart.
+  #measure() {
+    const now = this.context.currentTime * 1000 - performance.now();
+    this.skew = this.skew === null || now > this.skew ? now : this.skew - (this.skew - now) / 400;
+    return this.skew;
+  }
+
   // Frame of the context that is heard at a time of the page, and the other way round.
   #frameOf(at, rate) {
-    const seconds = (at - performance.now()) / 1000 - this.#latency;
-    return Math.round((this.context.currentTime + seconds) * rate);
+    return Math.round(((at + this.#measure()) / 1000 - this.#latency) * rate);
   }
 
   #heardAt(time) {
-    return performance.now() + (time - this.context.currentTime + this.#latency) * 1000;
+    return (time + this.#latency) * 1000 - this.#measure();
   }
 }
 

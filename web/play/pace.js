@@ -1,0 +1,33 @@
+// When a tick is seen and heard. Ticks come unevenly: one that was made quickly is held back a
+// little, so that pictures are even and sound never runs out while a slower one is made; sound
+// stays within one tick (83 ms) of its picture.
+
+const MOST = 92; // ms from a tick's time by the world's clock to its picture: where ticks are slow…
+const LEAST = 35; // …and where they are fast
+const SPARE = 14; // above the slowest tick of late
+const SOUND = 78; // ms from picture to sound
+const STEP_SOUND = 30; // the same for a single tick, which nothing follows
+const [FEW, KEPT] = [60, 600]; // ticks that are looked at
+
+export class Pace {
+  constructor() {
+    this.hold = MOST;
+    this.ages = []; // ms from a tick's time until it came
+  }
+
+  // A stretch of ticks begins: how long they are held depends on those before.
+  begin() {
+    if (this.ages.length < FEW) return;
+    this.hold = Math.min(MOST, Math.max(LEAST, Math.max(...this.ages) + SPARE));
+  }
+
+  // {seen, heard, steady} of a tick that came at `arrived` (performance.now()). Its header says how
+  // late it was made and how long that took. steady: ticks follow one another.
+  times({ late = 0, made = 0 }, arrived, steady) {
+    if (!steady) return { seen: arrived, heard: arrived + STEP_SOUND, steady };
+    this.ages.push(late + made);
+    if (this.ages.length > KEPT) this.ages.shift();
+    const seen = arrived - late - made + this.hold;
+    return { seen: Math.max(arrived, seen), heard: seen + SOUND, steady };
+  }
+}
