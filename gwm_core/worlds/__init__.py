@@ -27,8 +27,8 @@ def load(name_or_path: str | os.PathLike[str] = "gwm-rooms", device: Any = None,
     if checkpoint.kind != KIND:
         raise CheckpointError(f"checkpoint {checkpoint.name}: kind {checkpoint.kind!r}; "
                               f"{KIND!r} is accepted here")
-    from .warm import ready
     from .loading import parts_of
+    from .warm import ready
 
     # The kernels compile once per machine; begin while the weights are read.
     threading.Thread(target=ready, name="gwm-compile", daemon=True).start()

@@ -14,7 +14,7 @@ from .client import Made, Page, graph
 
 LAB = Path(__file__).parent / "lab"
 PATHS = "lab:\n  base_path: {base}\n  custom_nodes: nodes\n"
-GRACE, SILENT, PLAYERS = 3, 2, 6
+GRACE, SILENT, PLAYERS = 3, 4, 6
 LIMITS = f"grace={GRACE}, silent={SILENT}, wait=6, players={PLAYERS}, links=24"
 PROXY = "127.0.0.1"
 

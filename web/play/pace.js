@@ -2,10 +2,10 @@
 // little, so that pictures are even and sound never runs out while a slower one is made; sound
 // stays within one tick (83 ms) of its picture.
 
-const MOST = 92; // ms from a tick's time by the world's clock to its picture: where ticks are slow…
+const MOST = 100; // ms from a tick's time by the world's clock to its picture: where ticks are slow…
 const LEAST = 35; // …and where they are fast
 const SPARE = 14; // above the slowest tick of late
-const SOUND = 78; // ms from picture to sound
+const SOUND = 72; // ms from picture to sound
 const STEP_SOUND = 30; // the same for a single tick, which nothing follows
 const [FEW, KEPT] = [60, 600]; // ticks that are looked at
 

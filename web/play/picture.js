@@ -33,18 +33,26 @@ export class Picture {
       // A damaged picture: the one before stays.
     }
     ready();
-    const early = at - performance.now();
-    if (turn === this.turn && early > 1) await this.#wait(early);
     if (turn !== this.turn || !pictures.length) {
       close(pictures);
       first(false);
       last(false);
       return;
     }
-    this.#size(width, height);
-    this.#draw(pictures[0]);
-    if (header.kind === "tick") this.#note(header);
-    first(true);
+    const begin = () => {
+      this.#size(width, height);
+      this.#draw(pictures[0]);
+      if (header.kind === "tick") this.#note(header);
+      first(true);
+    };
+    const early = at - performance.now();
+    if (early > 1) await this.#hold(early, begin);
+    else begin();
+    if (turn !== this.turn) {
+      close(pictures.slice(1));
+      last(false);
+      return;
+    }
     this.#rest(pictures, 1, lasting / pictures.length, last);
   }
 
@@ -94,18 +102,22 @@ export class Picture {
     this.timers.add(timer);
   }
 
-  #wait(ms) {
+  // Begins in a while, or as soon as something newer comes.
+  #hold(ms, begin) {
     return new Promise((done) => {
-      this.awaited = done;
-      this.timers.add(setTimeout(done, ms));
+      this.held = () => {
+        this.held = null;
+        begin();
+        done();
+      };
+      this.timers.add(setTimeout(() => this.held?.(), ms));
     });
   }
 
   #forget() {
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
-    this.awaited?.(); // whoever waited sees that something newer has come
-    this.awaited = null;
+    this.held?.();
   }
 
   #size(width, height) {
