@@ -254,7 +254,10 @@ export class Playback {
       },
       back: (opened) => {
         this.mode = "paused";
-        if (opened.ticks > this.ticks) this.session.pause(this.ticks);
+        // What the server made meanwhile was never seen; before the first tick of a recording from the
+        // middle that is all that took the place of the rest.
+        if (this.wasPlaying && !this.moved) this.session.pause(this.cursor);
+        else if (opened.ticks > this.ticks) this.session.pause(this.ticks);
         this.notice(t("backAgain"));
         this.cameBack(this.wasPlaying);
         this.changed();
