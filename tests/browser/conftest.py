@@ -15,16 +15,11 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from gwm_core.cli import paths
+from gwm_core.evaluation.play.browser import BROWSERS
+from gwm_core.evaluation.play.browser import FLAGS as COMMON_FLAGS
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *COMMON_FLAGS,
     "--no-proxy-server",
     "--host-resolver-rules=MAP gwm.test 127.0.0.1, MAP art.test 127.0.0.1",
 ]
