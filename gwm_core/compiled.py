@@ -123,5 +123,8 @@ def in_bands(work, rows: int, threads: int | None = None) -> None:
     try:
         work(edges[0], edges[1])
     finally:
-        for other in others:
-            other.result()
+        for i, other in reversed(list(enumerate(others, 1))):
+            if other.cancel():  # no core was free for it until now
+                work(edges[i], edges[i + 1])
+            else:
+                other.result()

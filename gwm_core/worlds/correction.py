@@ -5,13 +5,14 @@ The commit of the last tick rides in the same pass as the step of this one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from ..model.spec import Guide as TokenGuide
 from ..noise import noise
+from .history import History
 from .parts import Parts
 from .state import RolloutState
 from .tokens import control_token, state_tokens
@@ -83,40 +84,52 @@ def first_past(parts: Parts, state: RolloutState, shown: Look) -> Past:
 
 
 def correct(parts: Parts, state: RolloutState, row: np.ndarray, moved, looks: list[Look],
-            audio: np.ndarray):
-    """(frames u8 [2, H, W, 3], cache, Past) of a tick.
+            audio: np.ndarray) -> tuple[np.ndarray, History]:
+    """(frames u8 [2, H, W, 3], history) of a tick.
 
     looks: the guided views of its frames; audio: its audio tokens f32 [1, 3, 16]. Covered pixels
     stay as they are; where nothing was known the dynamics' correction is added to the filling.
     """
-    device = parts.dynamics.sinks.device
-    rgb = np.stack([v.guide.rgb for v in looks])
-    depth = np.stack([v.guide.depth for v in looks])
+    dynamics, tick = parts.dynamics, state.tick
     covered = np.stack([v.guide.covered for v in looks])
-    given = view_tokens(parts, rgb, depth)
-    guide = _row(given, device)
-    coverage = _row(coverage_of(parts, covered), device)
-    state_now = _row(state_tokens(moved.players[-1], moved.bodies[-1]), device)
-    known = {"state": state_now, "audio": _row(audio[0], device)}
-    controls = _row(control_token(row)[0], device)
-    past = state.past
-    before = {VIEW: TokenGuide(past.guide, past.coverage)}
+
+    def seen() -> Past:
+        """The tick as the dynamics sees it, with the guide for its view."""
+        device = dynamics.sinks.device
+        rgb, depth = (np.stack([getattr(v.guide, n) for v in looks]) for n in ("rgb", "depth"))
+        view = _row(view_tokens(parts, rgb, depth), device)
+        streams = {"state": _row(state_tokens(moved.players[-1], moved.bodies[-1]), device),
+                   "audio": _row(audio[0], device), VIEW: view}
+        return Past(streams, _row(control_token(row)[0], device), view,
+                    _row(coverage_of(parts, covered), device))
+
     if covered.mean() > ENOUGH:  # hardly anything to correct: only the history goes on
-        cache = parts.dynamics.commit(state.cache, past.tokens, past.controls, state.tick, before)
-        return np.stack([v.frame for v in looks]), cache, Past({**known, VIEW: guide}, controls,
-                                                               guide, coverage)
-    start = noise(state.seed, state.tick + 1, 0, VIEW, tuple(given.shape))
-    cache, made = parts.dynamics.commit_step(
-        state.cache, past.tokens, past.controls, {**known, VIEW: _row(start, device)},
-        {"state": 0.0, "audio": 0.0, VIEW: 1.0}, controls, state.tick, guides=before,
-        next_guides={VIEW: TokenGuide(guide, coverage)})
-    change = parts.patches.decode_change(made[VIEW][0, 0] - guide[0, 0], SOFT)
+        def write(cache, past: Past):
+            guides = {VIEW: TokenGuide(past.guide, past.coverage)}
+            return dynamics.commit(cache, past.tokens, past.controls, tick, guides), seen()
+
+        frames = np.stack([v.frame for v in looks])
+        if dynamics.sinks.device.type == "cpu":
+            return frames, state.history.later(write)
+        # A host may move weights between ticks; and a graphics card is quick.
+        return frames, History(*write(state.history.cache, state.history.past))
+    past, now = state.history.past, seen()
+    start = noise(state.seed, tick + 1, 0, VIEW, tuple(now.guide.shape[2:]))
+    known = {name: now.tokens[name] for name in ("state", "audio")}
+    cache, made = dynamics.commit_step(
+        state.history.cache, past.tokens, past.controls,
+        {**known, VIEW: _row(start, dynamics.sinks.device)},
+        {"state": 0.0, "audio": 0.0, VIEW: 1.0}, now.controls, tick,
+        guides={VIEW: TokenGuide(past.guide, past.coverage)},
+        next_guides={VIEW: TokenGuide(now.guide, now.coverage)})
+    change = parts.patches.decode_change(made[VIEW][0, 0] - now.guide[0, 0], SOFT)
+    rgb = np.stack([v.guide.rgb for v in looks])
     unknown = ~covered
     rgb[unknown] = _added(rgb[unknown], _smooth(change, rgb.shape[1:3])[unknown])
     frames = np.stack([fogged(parts, rgb[k], looks[k].guide, state.scene.light)
                        for k in range(len(looks))])
-    clean = guide + (made[VIEW] - guide) * (1 - coverage)
-    return frames, cache, Past({**known, VIEW: clean}, controls, guide, coverage)
+    clean = now.guide + (made[VIEW] - now.guide) * (1 - now.coverage)
+    return frames, History(cache, replace(now, tokens={**known, VIEW: clean}))
 
 
 def _smooth(cells: np.ndarray, size) -> np.ndarray:

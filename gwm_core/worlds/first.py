@@ -10,6 +10,7 @@ from ..memory import Keyframe, Memory
 from ..noise import rng
 from ..state_memory import MATERIAL_LABEL
 from .correction import first_past
+from .history import History
 from .imagining import imagine_around
 from .objects import place_things
 from .parts import CANONICAL_LIGHT, Parts
@@ -54,11 +55,13 @@ def start_world(parts: Parts, prompt: str, picture: np.ndarray | None, depth: np
     else:
         memory, placements, pose, bodies = _given(parts, scene, picture, depth, pose)
         body_light = np.full(len(bodies), scene.light, np.int16)
+    empty = parts.dynamics.prefill(batch=1)
     state = RolloutState(
         seed=seed, tick=0, scene=scene, player=Player.at_pose(pose), bodies=bodies,
         body_light=body_light, memory=memory, placements=placements,
-        cache=parts.dynamics.prefill(batch=1), past=None, audio=None)
-    state = state.replace(past=first_past(parts, state, look(parts, state, pose, bodies)))
+        history=History(empty, None), audio=None)
+    first = first_past(parts, state, look(parts, state, pose, bodies))
+    state = state.replace(history=History(empty, first))
     if around:
         memory, placements = imagine_around(parts, memory, placements, scene, pose, seed)
         state = state.replace(memory=memory, placements=placements)

@@ -52,6 +52,7 @@ def imagine_view(parts: Parts, memory: Memory, placements: tuple[Placement, ...]
     frame = Keyframe(rgb=made.rgb, depth=made.depth, pose=pose, keep=keep, border=border,
                      label=made.label, light=CANONICAL_LIGHT, camera=camera,
                      origin=parts.imaginer.name)
+    parts.light.prepare(frame, scene.light)
     return Made((frame,), placed, made.remembered, keep.size)
 
 

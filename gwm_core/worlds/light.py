@@ -76,19 +76,31 @@ class Lighting:
                 self._memories[memory][light] = found
         return found
 
+    def prepare(self, frame: Keyframe, light: int) -> None:
+        """Relight a keyframe ahead, so that the tick that shows it first need not."""
+        light = light // FOGLESS * FOGLESS
+        if frame.light == light:
+            return
+        relit = self._relight(frame, light)  # outside the lock: ticks go on meanwhile
+        with self._lock:
+            self._frames.setdefault(frame, {}).setdefault(light, relit)
+
     def _relit(self, frame: Keyframe, light: int) -> Keyframe:
         if frame.light == light:
             return frame
         kept = self._frames.setdefault(frame, {})
         if light not in kept:
-            camera = frame.camera
-            away = frame.depth * ray_lengths(camera.width, camera.height, camera.fov_deg)
-            rgb = self.without_fog(frame.rgb, away, frame.light)
-            source = frame.light // FOGLESS * FOGLESS
-            if source != light:
-                rgb = self._relighter.relight(rgb, source, light, 0.0, 0.0, frame.label)
-            kept[light] = frame.recoloured(rgb)
+            kept[light] = self._relight(frame, light)
         return kept[light]
+
+    def _relight(self, frame: Keyframe, light: int) -> Keyframe:
+        camera = frame.camera
+        away = frame.depth * ray_lengths(camera.width, camera.height, camera.fov_deg)
+        rgb = self.without_fog(frame.rgb, away, frame.light)
+        source = frame.light // FOGLESS * FOGLESS
+        if source != light:
+            rgb = self._relighter.relight(rgb, source, light, 0.0, 0.0, frame.label)
+        return frame.recoloured(rgb)
 
     def bodies(self, bodies: Bodies, body_light: np.ndarray, light: int) -> Bodies:
         """Bodies with their textures in the fogless version of `light`."""

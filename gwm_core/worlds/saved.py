@@ -15,6 +15,7 @@ from ..model.audio_tokenizer import Ringing
 from ..model.cache import Cache
 from ..understand import Thing
 from .correction import Past
+from .history import History
 from .parts import Parts
 from .state import Ahead, Made, RolloutState, Scene
 
@@ -30,8 +31,8 @@ def state_to_arrays(state: RolloutState) -> tuple[dict[str, np.ndarray], dict[st
     arrays |= {f"bodies.{k}": np.asarray(v) for k, v in state.bodies.to_arrays().items()}
     arrays["player"] = state.player.to_array()
     arrays["body_light"] = np.asarray(state.body_light)
-    arrays |= {k: v.detach().cpu().numpy() for k, v in state.cache.to_tensors("cache.").items()}
-    arrays |= {f"past.{k}": v for k, v in state.past.to_arrays().items()}
+    arrays |= {k: v.detach().cpu().numpy() for k, v in state.history.cache.to_tensors("cache.").items()}
+    arrays |= {f"past.{k}": v for k, v in state.history.past.to_arrays().items()}
     if state.audio is not None:
         arrays |= {f"audio.{k}": v for k, v in state.audio.to_arrays().items()}
     meta = {
@@ -70,8 +71,8 @@ def state_from_arrays(parts: Parts, arrays: dict[str, np.ndarray], meta: Any) ->
         player=Player.from_array(arrays["player"]), bodies=Bodies.from_arrays(part("bodies")),
         body_light=np.asarray(arrays["body_light"]), memory=Memory.from_arrays(part("memory")),
         placements=_placements(meta["placements"]),
-        cache=_cache(parts, part("cache")),
-        past=Past.from_arrays(part("past"), parts.dynamics.sinks.device),
+        history=History(_cache(parts, part("cache")),
+                        Past.from_arrays(part("past"), parts.dynamics.sinks.device)),
         audio=Ringing.from_arrays(part("audio")) if meta["audio"] else None,
         ahead=ahead, quiet_until=int(meta["quiet_until"]))
 

@@ -12,6 +12,7 @@ from ..bodies import Bodies, Player
 from ..imagine import Placement
 from ..memory import Keyframe, Memory
 from ..understand import Thing
+from .history import History
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class RolloutState:
     """Everything the next tick depends on. All members are immutable values.
 
     tick: ticks done. body_light [12]: the light each slot's colours were seen in.
-    cache: the dynamics' ring; past: the last tick, which enters it next. audio: the synthesiser's
-    ringing. ahead: imagination under way.
+    history: what the dynamics remembers. audio: the synthesiser's ringing. ahead: imagination
+    under way.
     quiet_until: first tick at which a new imagination may be asked for.
     """
 
@@ -76,8 +77,7 @@ class RolloutState:
     body_light: np.ndarray
     memory: Memory
     placements: tuple[Placement, ...]
-    cache: Any
-    past: Any
+    history: History
     audio: Any
     ahead: Ahead | None = None
     quiet_until: int = 0
@@ -92,7 +92,7 @@ class RolloutState:
 
     def buffers(self) -> list[Any]:
         """The shared parts, so that each is counted once over many states."""
-        return [*self.memory.keyframes, *self.cache.tensors(), self]
+        return [*self.memory.keyframes, *self.history.tensors(), self]
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and JSON values that describe it; see saved."""

@@ -32,10 +32,15 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
+def one_torch_thread() -> None:
+    """For a thread that works beside a tick: its products are the same as the tick's own."""
+    torch.set_num_threads(1)
+
+
 def stand_back() -> None:
     """For a thread that works ahead: torch on one thread, and lower priority than whatever draws
     the present tick (where the system has priorities for threads)."""
-    torch.set_num_threads(1)
+    one_torch_thread()
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)

@@ -39,13 +39,13 @@ def advance_tick(parts: Parts, state: RolloutState, row: np.ndarray):
     looks = [look(parts, state, player.pose, bodies)
              for player, bodies in zip(moved.players, moved.bodies, strict=True)]
     tokens = audio_tokens(parts, state, moved)
-    frames, cache, past = correct(parts, state, row, moved, looks, tokens)
+    frames, history = correct(parts, state, row, moved, looks, tokens)
     audio, ringing = decode(parts, state, tokens)
     before, after, before_memory = state.player, moved.players[-1], state.memory
     span = 1.0 / parts.embodiment.tick_rate
     turn = np.remainder(after.yaw - before.yaw + np.pi, 2 * np.pi) - np.pi
-    state = state.replace(tick=state.tick + 1, player=after, bodies=moved.bodies[-1], cache=cache,
-                          past=past, audio=ringing)
+    state = state.replace(tick=state.tick + 1, player=after, bodies=moved.bodies[-1],
+                          history=history, audio=ringing)
     state = ask_ahead(parts, state, np.asarray(after.vel), float(turn) / span)
     poses = np.stack([player.pose for player in moved.players])
     depth = np.stack([v.guide.depth for v in looks]).clip(0.05, 60.0).astype(np.float32)

@@ -51,7 +51,7 @@ def without_guide() -> Iterator[None]:
 
     def blind(parts, state, pose, bodies) -> Look:
         view = seen(parts, state, pose, bodies)
-        rgb, near = parts.patches.decode(state.past.tokens[VIEW][0, 0].cpu())
+        rgb, near = parts.patches.decode(state.history.past.tokens[VIEW][0, 0].cpu())
         depth = 1.0 / np.maximum(near[-1], 1 / 60)
         nothing = np.zeros(view.guide.covered.shape, bool)
         guide = view.guide.with_(rgb=rgb[-1], depth=depth.astype(np.float32), covered=nothing)
