@@ -60,3 +60,7 @@ class SessionClosed(SessionError):
 
 class Cancelled(Exception):
     """The caller asked a running job to stop; nothing is wrong with the input."""
+
+
+class RoboticsError(GWMError):
+    """A policy, episode, data set or specification does not fit, or a package for it is missing."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import torch
 
-HAND_OVER = 0.0005
+HAND_OVER = 0.0002
 """Seconds after which a thread lets another one have Python."""
 
 

@@ -161,7 +161,8 @@ def test_figures_of_a_minute():
     headers = [{"kind": "tick", "tick": t, "seqs": [min(t // 3, 1)], "made": TICK / 2, "due": due}
                for t, _, due in drawn]
     minute = Minute(
-        {"drawn": [list(entry) for entry in drawn], "underruns": 0, "audioOffsets": [40, -70],
+        {"drawn": [list(entry) for entry in drawn], "underruns": 0, "bridged": 2,
+         "audioOffsets": [40, -70],
          "keyToPixel": [90]},
         {"headers": headers, "sent": [[1, 1100.0, {"W": 1}]], "keys": [["KeyW", True, 1099.0]]},
         {}, 2.0, {t: [f"{t}a", f"{t}b"] for t in range(1, 25)},

@@ -8,15 +8,18 @@ const SPARE = 14; // above the slowest tick of late
 const SOUND = 72; // ms from picture to sound
 const STEP_SOUND = 30; // the same for a single tick, which nothing follows
 const [FEW, KEPT] = [60, 600]; // ticks that are looked at
+const LATELY = 8; // ticks that all come too late, until the clock is set back
 
 export class Pace {
   constructor() {
     this.hold = MOST;
     this.ages = []; // ms from a tick's time until it came
+    this.overdue = []; // ms by which the latest ticks came later than they are held
   }
 
   // A stretch of ticks begins: how long they are held depends on those before.
   begin() {
+    this.overdue.length = 0;
     if (this.ages.length < FEW) return;
     this.hold = Math.min(MOST, Math.max(LEAST, Math.max(...this.ages) + SPARE));
   }
@@ -27,7 +30,11 @@ export class Pace {
     if (!steady) return { seen: arrived, heard: arrived + STEP_SOUND, steady };
     this.ages.push(late + made);
     if (this.ages.length > KEPT) this.ages.shift();
-    const seen = arrived - late - made + this.hold;
+    let seen = arrived - late - made + this.hold;
+    this.overdue.push(Math.max(0, arrived - seen));
+    if (this.overdue.length > LATELY) this.overdue.shift();
+    if (this.overdue.length === LATELY) seen += Math.min(...this.overdue);
+    // A late picture is shown at once; sound keeps to the world's clock all the same.
     return { seen: Math.max(arrived, seen), heard: seen + SOUND, steady };
   }
 }

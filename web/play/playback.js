@@ -36,6 +36,7 @@ export class Playback {
       drawn: this.picture.drawn,
       keyToPixel: [],
       underruns: 0,
+      bridged: 0,
       firstPictureMs: null,
       received: 0,
       dropped: 0,
@@ -322,7 +323,12 @@ export class Playback {
     this.stilled();
     this.pressed.length = 0;
     this.sound.stop();
-    this.stats.underruns = this.sound.underruns;
+    this.#countGaps();
+  }
+
+  #countGaps() {
+    const { underruns, bridged } = this.sound;
+    Object.assign(this.stats, { underruns, bridged });
   }
 
   #commitSoon() {
@@ -356,7 +362,7 @@ export class Playback {
     this.stats.dropped += Math.max(0, header.rows.length - 1);
     const times = this.pace.times(header, performance.now(), this.mode !== "paused");
     this.sound.add(message, times);
-    this.stats.underruns = this.sound.underruns;
+    this.#countGaps();
     const first = (drawn) => {
       if (drawn) this.#drawn(header);
       else this.stats.dropped++;

@@ -5,11 +5,14 @@
 
 const USUAL_RATE = 24000;
 const FADE = 0.006;
+// A tick's sound goes on for so long when the next is late: what was heard last, backwards and
+// dying away. A room's tone goes on unbroken; when the next tick comes it is faded over.
+const BRIDGE = 0.07;
 const MARGIN = FADE + 0.002; // s: what starts sooner than this comes too late to be joined on
-const TOO_LATE = 83; // ms from picture to sound that are too many…
+const TOO_LATE = 80; // ms from picture to sound that are too many…
 // …for so many ticks in a row: then what lies behind is left out. Every hole that a late tick
 // tears doubles it: where ticks are uneven, late sound is better than holes.
-const PATIENCE = 12;
+const PATIENCE = 3;
 const MOST_PATIENCE = 48;
 const IDLE_MS = 10_000;
 const KEPT_OFFSETS = 2000;
@@ -21,7 +24,8 @@ export class Sound {
   constructor() {
     this.context = null;
     this.master = null;
-    this.voice = null; // {gain, playing}: what the buffers of an unbroken stretch go through
+    this.voice = null; // {gain, sources}: what the buffers of an unbroken stretch go through
+    this.bridge = null; // {source, gain, ends}: what follows the last buffer if nothing else does
     this.voices = new Set();
     this.muted = false;
     this.next = 0; // frame of the context at which the next buffer starts; 0: nothing runs
@@ -30,7 +34,9 @@ export class Sound {
     this.patience = PATIENCE;
     this.debt = 0; // samples of what comes that are left out
     this.idle = 0;
-    this.underruns = 0;
+    this.underruns = 0; // silences that were heard, since a tick came later than any bridge
+    this.bridged = 0; // ticks that came late, but no later than that
+    this.gap = false; // a silence goes on, that is counted already
     this.skips = 0;
     this.offsets = []; // ms from a tick's picture to its sound
   }
@@ -61,27 +67,27 @@ export class Sound {
     // The device may be fetching the next stretch right now.
     const rendered = this.context.currentTime + (this.context.baseLatency || 0);
     const soonest = Math.ceil((rendered + MARGIN) * rate);
+    const fade = Math.round(FADE * rate);
     let begins = true; // after silence or a cut: fade in
     if (this.next > soonest) {
       const late = this.#heardAt(this.next / rate) - seen;
       if (steady) this.debt += this.#tooMuch(this.next - wanted, late);
       begins = this.debt > 0;
-      if (this.debt > samples - FADE * rate) {
+      if (this.debt > samples - fade) {
         this.debt = Math.max(0, this.debt - samples) + 1; // the next one fades in
         return;
       }
-      if (!begins) this.#undoFade(rate);
     } else {
-      if (this.next && steady) {
-        this.underruns++;
-        this.patience = Math.min(2 * this.patience, MOST_PATIENCE);
-      }
+      if (this.next && steady) this.#late(soonest);
       // What should have been heard by now is left out: the rest is on time.
       const missed = this.next && steady ? Math.max(0, soonest - wanted) : 0;
-      this.debt = Math.min(missed, samples - 2 * Math.round(FADE * rate));
-      this.next = Math.max(soonest, wanted);
       this.lags.length = 0;
+      if (missed > samples - 2 * fade) return; // nothing of it is left
+      this.debt = missed;
+      this.next = Math.max(soonest, wanted);
     }
+    this.gap = false;
+    this.#endBridge(begins);
     const left = this.debt;
     this.debt = 0;
     this.offsets.push(this.#heardAt((this.next - left) / rate) - seen);
@@ -90,7 +96,7 @@ export class Sound {
     }
     this.#play(this.#buffer(pcm, channels, samples, rate, left, begins), begins, rate);
     this.next += samples - left;
-    this.#fade(rate);
+    this.#bridgeOver(pcm, channels, samples, rate, steady ? BRIDGE : FADE);
   }
 
   // Silence after what is still queued.
@@ -106,6 +112,8 @@ export class Sound {
     this.lags.length = 0;
     this.patience = PATIENCE;
     this.debt = 0;
+    this.bridge = null;
+    this.gap = false;
     if (!this.context) return;
     const now = this.context.currentTime;
     for (const { gain, sources } of this.voices) {
@@ -138,7 +146,7 @@ export class Sound {
         this.master = context.createGain();
         this.master.gain.value = this.muted ? 0 : 1;
         this.master.connect(context.destination);
-        this.voice = null;
+        this.voice = this.bridge = null;
         this.next = 0;
       }
       return true;
@@ -162,16 +170,42 @@ export class Sound {
     return least;
   }
 
-  // The last buffer ends in a fade, in case nothing follows…
-  #fade(rate) {
-    const { gain } = this.voice.gain;
-    gain.setValueAtTime(1, this.next / rate - FADE);
-    gain.linearRampToValueAtTime(0, this.next / rate);
+  // A tick came after all sound was through: it can be joined on at frame `soonest`.
+  #late(soonest) {
+    if (this.gap) return;
+    if (this.bridge && soonest <= this.bridge.ends) {
+      this.bridged++;
+      return;
+    }
+    this.underruns++;
+    this.gap = true;
+    this.patience = Math.min(2 * this.patience, MOST_PATIENCE);
   }
 
-  // …which is taken back when something does.
-  #undoFade(rate) {
-    this.voice.gain.gain.cancelScheduledValues(this.next / rate - FADE - 1e-4);
+  #bridgeOver(pcm, channels, samples, rate, seconds) {
+    const count = Math.min(samples, Math.round(seconds * rate));
+    const buffer = this.context.createBuffer(channels, count, rate);
+    for (let channel = 0; channel < channels; channel++) {
+      const data = buffer.getChannelData(channel);
+      for (let i = 0, at = (samples - 1) * channels + channel; i < count; i++, at -= channels) {
+        data[i] = (pcm[at] / 32767) * (1 - i / count);
+      }
+    }
+    const gain = this.context.createGain();
+    gain.connect(this.voice.gain);
+    const source = this.#start(buffer, gain, this.voice, this.next / rate, () => gain.disconnect());
+    this.bridge = { source, gain, ends: this.next + count };
+  }
+
+  // The next tick's sound is here: at its start the bridge is taken away, or faded over where the
+  // sound begins anew.
+  #endBridge(begins) {
+    if (!this.bridge) return;
+    const { source, gain } = this.bridge;
+    const at = this.next / this.context.sampleRate;
+    if (begins) gain.gain.setTargetAtTime(0, at, FADE / 4);
+    source.stop(begins ? at + 2 * FADE : at);
+    this.bridge = null;
   }
 
   #buffer(pcm, channels, samples, rate, left, begins) {
@@ -193,18 +227,23 @@ export class Sound {
       this.voice = { gain, sources: new Set() };
       this.voices.add(this.voice);
     }
-    const voice = this.voice;
+    this.#start(buffer, this.voice.gain, this.voice, this.next / rate);
+  }
+
+  #start(buffer, to, voice, at, ended = () => {}) {
     const source = this.context.createBufferSource();
     source.buffer = buffer;
-    source.connect(voice.gain);
-    source.start(this.next / rate);
+    source.connect(to);
+    source.start(at);
     voice.sources.add(source);
     source.onended = () => {
+      ended();
       voice.sources.delete(source);
       if (voice.sources.size || voice === this.voice) return;
       voice.gain.disconnect();
       this.voices.delete(voice);
     };
+    return source;
   }
 
   get #latency() {

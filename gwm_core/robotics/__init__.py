@@ -1,0 +1,1 @@
+"""Robots in a world model: policies, rollouts, evaluation, specifications, data sets."""
