@@ -122,13 +122,13 @@ def tabletop_rig(size: int = 64) -> Rig:
     """The rig of the simulator `tabletop`."""
     finger = (0.007, 0.010, 0.035)
     off = 0.04 + finger[0]
-    grey = (0.80, 0.81, 0.83)
+    grey = (0.93, 0.93, 0.95)
     return Rig(
         size=size, fov={"front": 45.0, "side": 45.0, "wrist": 70.0},
-        fixed={"front": (0.0, -0.53, 0.49, math.pi / 2, -0.715),
-               "side": (0.58, 0.0, 0.42, math.pi, -0.61)},
+        fixed={"front": (0.0, -0.485, 0.452, math.pi / 2, -0.68),
+               "side": (0.522, 0.0, 0.385, math.pi, -0.58)},
         mounted={"wrist": (0.0, -0.105, 0.135, math.pi / 2, math.radians(-58))},
-        parts=(Part("palm", (0.0, 0.0, 0.083), (0.060, 0.019, 0.013), (0.21, 0.22, 0.25)),
+        parts=(Part("palm", (0.0, 0.0, 0.083), (0.058, 0.016, 0.013), (0.27, 0.28, 0.32)),
                Part("arm", (0.0, 0.0, 0.296), (0.015, 0.015, 0.200), (0.34, 0.35, 0.38)),
                Part("left", (-off, 0.0, finger[2]), finger, grey, 1),
                Part("right", (off, 0.0, finger[2]), finger, grey, -1)),

@@ -1,0 +1,69 @@
+"""Table models in checkpoints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ..checkpoint import Checkpoint, load_into, open_checkpoint, save_checkpoint
+from ..embodiment import ControlSpec, Embodiment, ViewSpec
+from ..errors import CheckpointError
+from ..model.contacts import ContactNet
+from ..model.scene_reader import SceneReader
+from .rig import Rig, tabletop_rig
+from .table_model import TableModel
+
+KIND = "tabletop"
+
+
+def tabletop_embodiment(rig: Rig | None = None) -> Embodiment:
+    """The robot's table: 10 ticks a second of one frame, a 7-D action, no sound."""
+    rig = rig or tabletop_rig()
+    return Embodiment(
+        name="tabletop", tick_rate=10, frames_per_tick=1, sample_rate=0,
+        views=tuple(ViewSpec(v, rig.size, rig.size, rig.fov[v]) for v in rig.views),
+        controls=(
+            ControlSpec("move", "axis", "", "move the gripper", -0.04, 0.04, "m",
+                        components=("x", "y", "z")),
+            ControlSpec("turn", "axis", "", "turn the gripper", -0.3, 0.3, "rad",
+                        components=("roll", "pitch", "yaw")),
+            ControlSpec("grip", "axis", "", "close (+) or open (-) the fingers", -1.0, 1.0),
+        ),
+        extra={"rig": rig.to_json()},
+    )
+
+
+def save_table(path: str | os.PathLike[str], reader: SceneReader, contacts: ContactNet,
+               about: Mapping[str, Any] | None = None) -> str:
+    """Write a checkpoint of kind "tabletop" and return its fingerprint."""
+    tensors = {f"reader.{k}": v for k, v in reader.state_dict().items()}
+    tensors |= {f"contacts.{k}": v for k, v in contacts.state_dict().items()}
+    metadata = {
+        "name": "gwm-tabletop", "kind": KIND, "embodiment": tabletop_embodiment(),
+        "config": {"reader": reader.config, "contacts": contacts.config},
+        "licence": "Apache-2.0", **(about or {}),
+    }
+    return save_checkpoint(path, tensors, metadata)
+
+
+def load_table(name_or_path: str | os.PathLike[str] = "gwm-tabletop") -> TableModel:
+    """A table model by the name of an embedded checkpoint or by a path; CheckpointError says what
+    does not fit."""
+    return table_of(open_checkpoint(name_or_path))
+
+
+def table_of(checkpoint: Checkpoint) -> TableModel:
+    """The model in a checkpoint that was read."""
+    if checkpoint.kind != KIND:
+        raise CheckpointError(f"checkpoint {checkpoint.name}: kind {checkpoint.kind!r}; "
+                              f"{KIND!r} is accepted here")
+    made = []
+    for part, network in (("reader", SceneReader), ("contacts", ContactNet)):
+        net = network(**checkpoint.config[part])
+        load_into(net, checkpoint.part(part), f"checkpoint {checkpoint.name}: {part}")
+        made.append(net)
+    model = TableModel(*made, Rig.from_json(checkpoint.embodiment.extra["rig"]))
+    model.name, model.fingerprint = checkpoint.name, checkpoint.fingerprint
+    model.embodiment = checkpoint.embodiment
+    return model

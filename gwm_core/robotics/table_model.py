@@ -1,0 +1,167 @@
+"""The world model of a robot's table: a look is read, motion is predicted, views are drawn.
+
+    state = model.begin(observation)              # from one look of every camera
+    state, seen = model.step(state, actions)      # [B, 7], one tick
+
+States are immutable values and hold any number of runs side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import RoboticsError
+from ..model.contacts import ContactNet, Robot, Things
+from ..model.scene_reader import THINGS, SceneReader
+from .drawing import Table, look_at
+from .rig import Rig
+
+KINDS = ("box", "box", "ball", "box")
+COLOURS = ((0.86, 0.12, 0.12), (0.16, 0.30, 0.80), (0.93, 0.78, 0.14), (0.92, 0.92, 0.93))
+STATE_NAMES = ("x", "y", "z", "roll", "pitch", "yaw", "opening", "effort", "force")
+
+
+@dataclass(frozen=True, eq=False)
+class TableState:
+    """B runs at one tick: robot and things as tensors [B, ..], tables (one a run), tick."""
+
+    robot: Robot
+    things: Things
+    tables: tuple[Table, ...]
+    tick: int = 0
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def pick(self, index) -> TableState:
+        """Some of the runs, also several times each: branches."""
+        rows = np.asarray(index, np.int64).reshape(-1)
+        where = torch.from_numpy(rows)
+
+        def some(value: Any) -> Any:
+            return replace(value, **{f.name: getattr(value, f.name)[where] for f in fields(value)})
+
+        return TableState(some(self.robot), some(self.things), tuple(self.tables[i] for i in rows),
+                          self.tick)
+
+
+class TableModel:
+    """``reader``, ``contacts`` and a rig; see the module. Deterministic; shared by all runs."""
+
+    def __init__(self, reader: SceneReader, contacts: ContactNet, rig: Rig) -> None:
+        self.reader, self.contacts, self.rig = reader.eval(), contacts.eval(), rig
+
+    @torch.inference_mode()
+    def begin(self, observation: dict[str, Any]) -> TableState:
+        """Runs that start at an observation (one, or a batch with a leading axis)."""
+        pixels, felt = self.checked(observation)
+        seen = self.reader(torch.from_numpy(pixels).permute(0, 1, 4, 2, 3),
+                           torch.from_numpy(felt))
+        pose = torch.from_numpy(felt[:, :6])
+        one = torch.from_numpy(felt[:, 6:9])
+        robot = Robot(pose, torch.zeros_like(pose), pose, one[:, :1], one[:, 1:2], one[:, 2:],
+                      (1 - one[:, :1]).clamp(0, 1))
+        present = (seen["shown"][:, :THINGS] > 0).float()[..., None]
+        place = seen["place"][:, :THINGS]
+        turn = torch.atan2(seen["turn"][:, :THINGS, 0], seen["turn"][:, :THINGS, 1]) / 4
+        zero = torch.zeros_like(turn)
+        axes = torch.stack([turn.cos(), turn.sin(), zero, -turn.sin(), turn.cos(), zero], -1)
+        half = seen["half"][:, :THINGS, None].expand(-1, -1, 3).contiguous()
+        rest = torch.zeros_like(place)
+        things = Things(place, axes, rest, rest, half, present)
+        return TableState(robot, things, self._tables(pixels, pose, seen, half))
+
+    def _tables(self, pixels, pose, seen, half) -> tuple[Table, ...]:
+        masks = seen["mask"].argmax(2).numpy()
+        scale = np.array([0.01, 0.01, 0.01, np.pi / 180, np.pi / 180])
+        offsets = seen["cameras"].numpy() * scale
+        out = []
+        for b, looks in enumerate(pixels):
+            by_view = dict(zip(self.rig.views, looks, strict=True))
+            mask = dict(zip(self.rig.views, masks[b], strict=True))
+            rgb = [colour_of(by_view, mask, 2 + k, COLOURS[k]) for k in range(THINGS)]
+            out.append(look_at(self.rig, by_view, mask, pose[b].numpy(), offsets[b], KINDS,
+                               half[b].numpy(), np.array(rgb)))
+        return tuple(out)
+
+    @torch.inference_mode()
+    def step(self, state: TableState, actions, draw: bool = True):
+        """(state, observation) after a tick under actions [B, 7]. Without ``draw`` the observation
+        has no pictures."""
+        a = self.checked_actions(actions, len(state))
+        robot, things = self.contacts(state.robot, state.things, torch.from_numpy(a))
+        state = TableState(robot, things, state.tables, state.tick + 1)
+        return state, self.observe(state, draw)
+
+    def observe(self, state: TableState, draw: bool = True) -> dict[str, Any]:
+        """What the cameras see and the robot feels, with a leading axis of runs."""
+        r = state.robot
+        felt = torch.cat([r.pose, r.opening, r.effort, r.force.clamp(max=30)], 1).numpy()
+        out: dict[str, Any] = {"agent_pos": felt.astype(np.float32)}
+        if draw:
+            runs = [self._draw(state, b) for b in range(len(state))]
+            out["pixels"] = {v: np.stack([run[v] for run in runs]) for v in self.rig.views}
+        return out
+
+    def _draw(self, state: TableState, b: int) -> dict[str, np.ndarray]:
+        things = state.things
+        guides = state.tables[b].draw(
+            state.robot.pose[b].numpy(), float(state.robot.opening[b]), things.place[b].numpy(),
+            yaw_of(things.axes[b]).numpy(), things.present[b, :, 0].numpy())
+        return {view: guide.rgb for view, guide in guides.items()}
+
+    # ------------------------------------------------------------------ checks
+
+    def checked(self, observation: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+        """(pixels uint8 [B, V, H, W, 3], felt float32 [B, 9]); RoboticsError names what is
+        wrong."""
+        size, wanted = self.rig.size, f"uint8 [{self.rig.size}, {self.rig.size}, 3]"
+        views = (observation or {}).get("pixels")
+        if not isinstance(views, dict) or any(v not in views for v in self.rig.views):
+            raise RoboticsError("observation: pixels of the views "
+                                f"{', '.join(self.rig.views)} are accepted, each {wanted}")
+        felt = np.asarray(observation.get("agent_pos"), np.float32)
+        felt = felt[None] if felt.ndim == 1 else felt
+        if felt.ndim != 2 or felt.shape[1] != len(STATE_NAMES) or not np.isfinite(felt).all():
+            raise RoboticsError(f"observation: agent_pos {felt.shape}; {len(STATE_NAMES)} finite "
+                                f"numbers are accepted ({', '.join(STATE_NAMES)})")
+        stack = []
+        for name in self.rig.views:
+            view = np.asarray(views[name])
+            view = view[None] if view.ndim == 3 else view
+            if view.dtype != np.uint8 or view.shape != (len(felt), size, size, 3):
+                raise RoboticsError(f"observation: view {name!r} is {view.dtype} {view.shape}; "
+                                    f"{wanted} is accepted")
+            stack.append(view)
+        return np.stack(stack, 1), felt
+
+    def checked_actions(self, actions, runs: int) -> np.ndarray:
+        """float32 [B, 7] within the limits; RoboticsError names what is wrong."""
+        a = np.asarray(actions, np.float32)
+        a = a[None] if a.ndim == 1 else a
+        if a.shape != (runs, 7):
+            raise RoboticsError(f"actions: {a.shape}; [{runs}, 7] is accepted")
+        if not np.isfinite(a).all():
+            raise RoboticsError("actions: a value is not finite; numbers are accepted")
+        return a
+
+
+def yaw_of(axes: Tensor) -> Tensor:
+    """How a thing with axes [.., 6] is turned as seen from above (rad): by its most level axis."""
+    third = torch.linalg.cross(axes[..., :3], axes[..., 3:], dim=-1)
+    each = torch.stack([axes[..., :3], axes[..., 3:], third], -2)
+    level = each[..., 2].abs().argmin(-1, keepdim=True)
+    chosen = torch.gather(each, -2, level[..., None].expand(*level.shape, 3)).squeeze(-2)
+    return torch.atan2(chosen[..., 1], chosen[..., 0])
+
+
+def colour_of(views: dict[str, np.ndarray], masks: dict[str, np.ndarray], label: int, usual):
+    """The colour 0..1 of a thing as the fixed views show it, or its usual one."""
+    seen = [views[v][masks[v] == label] for v in views]
+    pixels = np.concatenate(seen)
+    return np.median(pixels, 0) / 255 if len(pixels) >= 4 else np.array(usual)
