@@ -188,28 +188,46 @@ def _rays(table, sources, place, dirs, far, dist):
 
 
 @kernel
-def _free(depths, views, points, seen):
-    """seen [M]: whether some keyframe looked through the world point [M,3].
+def _looked_through(depths, views, x, y, z):
+    """Whether some keyframe looked through a world point.
 
     depths int64 [K,3]: address, H, W of each depth map; views float64 [K,12]: projections.
     """
     f4 = np.float32(0)
+    for k in range(len(depths)):
+        m = views[k]
+        far = m[8] * x + m[9] * y + m[10] * z + m[11]
+        if far < 0.05:
+            continue
+        column = int(np.floor((m[0] * x + m[1] * y + m[2] * z + m[3]) / far + 0.5))
+        line = int(np.floor((m[4] * x + m[5] * y + m[6] * z + m[7]) / far + 0.5))
+        h, w = depths[k, 1], depths[k, 2]
+        if 0 <= column < w and 0 <= line < h:
+            depth = carray(pointer(depths[k, 0], f4), (h, w))
+            if far <= depth[line, column] * 1.02 + 0.05:
+                return True
+    return False
+
+
+@kernel
+def _free(depths, views, points, seen):
+    """seen [M]: whether some keyframe looked through the world point [M,3]."""
     for i in range(len(points)):
-        seen[i] = False
-        x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        for k in range(len(depths)):
-            m = views[k]
-            far = m[8] * x + m[9] * y + m[10] * z + m[11]
-            if far < 0.05:
+        seen[i] = _looked_through(depths, views, points[i, 0], points[i, 1], points[i, 2])
+
+
+@kernel
+def _carry_down(depths, views, place, heights, way, reach, gap, inside, dist):
+    """See carry_down; way [A,2]: unit vectors of the azimuths."""
+    for a in range(dist.shape[0]):
+        for h in range(dist.shape[1] - 2, -1, -1):
+            above = dist[a, h + 1]
+            if above >= reach or dist[a, h] <= above + gap:
                 continue
-            column = int(np.floor((m[0] * x + m[1] * y + m[2] * z + m[3]) / far + 0.5))
-            line = int(np.floor((m[4] * x + m[5] * y + m[6] * z + m[7]) / far + 0.5))
-            h, w = depths[k, 1], depths[k, 2]
-            if 0 <= column < w and 0 <= line < h:
-                depth = carray(pointer(depths[k, 0], f4), (h, w))
-                if far <= depth[line, column] * 1.02 + 0.05:
-                    seen[i] = True
-                    break
+            x = place[0] + way[a, 0] * (above + inside)
+            y = place[1] + way[a, 1] * (above + inside)
+            if not _looked_through(depths, views, x, y, place[2] + heights[h]):
+                dist[a, h] = above
 
 
 def _near(memory, place, far):
@@ -227,6 +245,15 @@ def seen_free(memory, points) -> np.ndarray:
     return seen
 
 
+def carry_down(memory, place, heights, azimuths, dist, reach: float, gap: float,
+               inside: float) -> None:
+    """Let what was met (nearer than `reach`) go on below its height, in dist float64 [A,H], where
+    the next lower ray went further by more than `gap`, unless some keyframe looked through the
+    place there, `inside` beyond the surface (all m)."""
+    way = np.stack([np.cos(azimuths), np.sin(azimuths)], 1)
+    _carry_down(memory.depths, memory.views, place, heights, way, reach, gap, inside, dist)
+
+
 def _through(memory, place, dirs, far):
     """bool [D]: at least half of four places along each ray were looked through."""
     steps = np.array([0.2, 0.4, 0.7, 1.0]) * far
@@ -235,14 +262,15 @@ def _through(memory, place, dirs, far):
 
 
 def clearance(memory, position, heights=HEIGHTS, azimuths=48, bodies=None, *,
-              far: float = FAR, skip: int = -1, slack: float = 0.02):
+              far: float = FAR, skip: int = -1, slack: float = 0.02, looked: bool = True):
     """Free lengths of level rays round a place.
 
     position (x, y, z) in metres, z the foot; heights [Hn] above it (m); azimuths: how many, from
     +x counter-clockwise, or their angles [A] (rad, world). bodies: moving things to count as well
     (gwm_core.bodies.Bodies), except slot `skip`. slack (m) widens every surface to close cracks.
     Returns dist float32 [A,Hn], at most `far`, and known bool [A,Hn]: False where no surface was
-    met and that direction was never looked through, so that `far` means nothing there.
+    met and that direction was never looked through, so that `far` means nothing there (looked
+    False: False wherever no surface was met, which is quicker).
     """
     if np.ndim(azimuths) == 0:
         azimuths = np.arange(int(azimuths)) * (2 * np.pi / int(azimuths))
@@ -255,7 +283,7 @@ def clearance(memory, position, heights=HEIGHTS, azimuths=48, bodies=None, *,
     _profile(memory.table[ids], memory.sources[ids], place, heights, flat, float(far),
              float(slack), dist)
     known = dist < far
-    if not known.all():
+    if looked and not known.all():
         middle = place + [0.0, 0.0, float(heights[len(heights) // 2])]
         known |= _through(memory, middle, flat, far)[:, None]
     if bodies is not None:
@@ -267,7 +295,8 @@ def clearance(memory, position, heights=HEIGHTS, azimuths=48, bodies=None, *,
     return dist.astype(np.float32), known
 
 
-def clearance_dirs(memory, position, dirs, bodies=None, *, far: float = FAR, skip: int = -1):
+def clearance_dirs(memory, position, dirs, bodies=None, *, far: float = FAR, skip: int = -1,
+                   looked: bool = True):
     """Free lengths of rays from a point (the centre of a ball) along unit vectors dirs [D,3].
 
     Returns dist float32 [D] (at most `far`) and known bool [D], as `clearance` does.
@@ -279,7 +308,7 @@ def clearance_dirs(memory, position, dirs, bodies=None, *, far: float = FAR, ski
     _rays(memory.table[ids], memory.sources[ids], place, dirs, float(far), dist)
     dist = dist[:, 0]
     known = dist < far
-    if not known.all():
+    if looked and not known.all():
         known |= _through(memory, place, dirs, far)
     if bodies is not None:
         origins = np.broadcast_to(place, dirs.shape)

@@ -53,6 +53,15 @@ def kernel(function):
     return compiled
 
 
+def part(function):
+    """A piece of the kernels of its own file, woven into each of them where it is called.
+
+    A real call would pass every array as seven numbers and count its users up and down: for a
+    piece that runs once a pixel that is more work than the piece itself.
+    """
+    return njit(nogil=True, error_model="numpy", inline="always")(function)
+
+
 def preload() -> int:
     """Read the code of every imported kernel that this machine has compiled before, so that no
     first call stops for it later; how many pieces there were."""

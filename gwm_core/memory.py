@@ -178,6 +178,7 @@ class Memory:
     table: np.ndarray = field(init=False, repr=False)
     sources: np.ndarray = field(init=False, repr=False)
     boxes: np.ndarray = field(init=False, repr=False)
+    corners: np.ndarray = field(init=False, repr=False)
     points: np.ndarray = field(init=False, repr=False)
     depths: np.ndarray = field(init=False, repr=False)
     views: np.ndarray = field(init=False, repr=False)
@@ -195,7 +196,10 @@ class Memory:
         sources = [(k.camera.focal, *k.pose[:3]) for k in frames]
         put("sources", np.array(sources, np.float64).reshape(-1, 4))
         boxes = [(*k.surface.low, *k.surface.high) for k in frames]
-        put("boxes", np.array(boxes, np.float64).reshape(-1, 6))
+        b = np.array(boxes, np.float64).reshape(-1, 6)
+        put("boxes", b)
+        put("corners", np.stack(
+            [b[:, [3 * (i & 1), 1 + 3 * (i >> 1 & 1), 2 + 3 * (i >> 2 & 1)]] for i in range(8)], 1))
         put("points", np.array([k.points for k in frames], np.int64))
         depths = [(address(k.depth), *k.depth.shape) for k in frames]
         put("depths", np.array(depths, np.int64).reshape(-1, 3))
@@ -239,9 +243,7 @@ class Memory:
             return np.zeros(0, np.int64)
         m = projection(pose, camera.focal, camera.cx, camera.cy).reshape(3, 4)
         b = self.boxes
-        corner = np.stack(
-            [b[:, [3 * (i & 1), 1 + 3 * (i >> 1 & 1), 2 + 3 * (i >> 2 & 1)]] for i in range(8)], 1)
-        h = corner @ m[:, :3].T + m[:, 3]
+        h = self.corners @ m[:, :3].T + m[:, 3]
         x, y, z = h[..., 0], h[..., 1], h[..., 2]
         margin, w, t = 18.0, camera.width, camera.height
         out = ((x < -margin * z).all(1) | (x > (w + margin) * z).all(1)

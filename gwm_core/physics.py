@@ -7,9 +7,12 @@ reads the clearances; what it misses is what the nets learn. Everything is per v
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from .bodies import GRAVITY, RADIUS
+from .compiled import kernel
 
 FPS = 24
 DT = 1.0 / FPS
@@ -135,29 +138,55 @@ def push_out(move, reach, radius: float = RADIUS, rounds: int = 4) -> np.ndarray
     reach [B,48]: distance from the centre along each azimuth of the frame of travel. What is
     nearer than `radius` already only keeps the disc from going deeper.
     """
-    angle = 2 * np.pi * np.arange(reach.shape[1]) / reach.shape[1]
-    wall = reach[..., None] * np.stack([np.cos(angle), np.sin(angle)], 1)
-    joined = np.abs(np.roll(reach, -1, 1) - reach) < JOINED
-    along = np.where(joined[..., None], np.roll(wall, -1, 1) - wall, 0.0)
-    length = np.maximum((along**2).sum(-1), 1e-12)
-    move = np.array(move)
-    b = np.arange(len(move))
-    keep = None
-    for turn in range(rounds + 1):
-        centre = move[:, None] if turn else np.zeros((1, 1, 2))
-        part = np.clip(((centre - wall) * along).sum(-1) / length, 0.0, 1.0)
-        away = centre - wall - part[..., None] * along
-        far = np.sqrt((away**2).sum(-1))
-        if keep is None:
-            keep = np.minimum(radius, far + YIELD)
-            continue
-        worst = np.argmax(keep - far, 1)
-        gap = (keep - far)[b, worst]
-        direction = away[b, worst] / np.maximum(far[b, worst], 1e-6)[:, None]
-        # Past the wall already: the way out is back where the disc came from.
-        point = move - away[b, worst]
-        beyond = (move * point).sum(1) > (point**2).sum(1)
-        direction = np.where(beyond[:, None], -direction, direction)
-        gap = np.where(beyond, keep[b, worst] + far[b, worst], gap)
-        move += np.maximum(gap, 0)[:, None] * direction
+    move = np.array(move, np.float64)
+    reach = np.ascontiguousarray(reach, np.float64)
+    _push_out(move, reach, _circle(reach.shape[1]), float(radius), rounds)
     return move
+
+
+@lru_cache(maxsize=8)
+def _circle(count: int) -> np.ndarray:
+    """Unit vectors [count,2] of as many azimuths."""
+    angle = 2 * np.pi * np.arange(count) / count
+    return np.stack([np.cos(angle), np.sin(angle)], 1)
+
+
+@kernel
+def _push_out(moves, reach, circle, radius, rounds):
+    """Correct moves [B,2] in place; see push_out."""
+    count = len(circle)
+    wall, along = np.empty((count, 2)), np.empty((count, 2))
+    away, far, keep = np.empty((count, 2)), np.empty(count), np.empty(count)
+    for b in range(len(moves)):
+        for i in range(count):
+            wall[i, 0], wall[i, 1] = reach[b, i] * circle[i, 0], reach[b, i] * circle[i, 1]
+        for i in range(count):
+            n = (i + 1) % count
+            joined = abs(reach[b, n] - reach[b, i]) < JOINED
+            along[i, 0] = wall[n, 0] - wall[i, 0] if joined else 0.0
+            along[i, 1] = wall[n, 1] - wall[i, 1] if joined else 0.0
+        for turn in range(rounds + 1):
+            cx, cy = (moves[b, 0], moves[b, 1]) if turn else (0.0, 0.0)
+            worst, most = 0, -np.inf
+            for i in range(count):
+                ax, ay = along[i, 0], along[i, 1]
+                dx, dy = cx - wall[i, 0], cy - wall[i, 1]
+                part = (dx * ax + dy * ay) / max(ax * ax + ay * ay, 1e-12)
+                part = min(max(part, 0.0), 1.0)
+                away[i, 0], away[i, 1] = dx - part * ax, dy - part * ay
+                far[i] = np.sqrt(away[i, 0] * away[i, 0] + away[i, 1] * away[i, 1])
+                if turn == 0:
+                    keep[i] = min(radius, far[i] + YIELD)
+                elif keep[i] - far[i] > most:
+                    worst, most = i, keep[i] - far[i]
+            if turn == 0:
+                continue
+            gap, gone = most, max(far[worst], 1e-6)
+            dx, dy = away[worst, 0] / gone, away[worst, 1] / gone
+            # Past the wall already: the way out is back where the disc came from.
+            px, py = cx - away[worst, 0], cy - away[worst, 1]
+            if cx * px + cy * py > px * px + py * py:
+                dx, dy = -dx, -dy
+                gap = keep[worst] + far[worst]
+            moves[b, 0] += max(gap, 0.0) * dx
+            moves[b, 1] += max(gap, 0.0) * dy

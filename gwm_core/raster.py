@@ -16,12 +16,12 @@ import math
 import numpy as np
 from numba import carray
 
-from .compiled import address, in_bands, kernel, pointer
+from .compiled import address, in_bands, kernel, part, pointer
 
 TABLE = 16  # int64 columns of one keyframe's row in the address table
 
 
-@kernel
+@part
 def _outside(box, m, width, row0, row1):
     """Whether a box [6] lies wholly outside the camera's window."""
     # the margin holds what a rim point or a widened triangle may reach beyond its vertices, so
@@ -42,7 +42,7 @@ def _outside(box, m, width, row0, row1):
     return left == 8 or right == 8 or top == 8 or bottom == 8 or behind == 8
 
 
-@kernel
+@part
 def _wins(key, score, row, x, zmin, zsel, best):
     """Whether a fragment replaces what the pixel holds; keeps the smallest depth in zmin.
 
@@ -249,7 +249,7 @@ def _visible(table, sources, m, eye, focal, stretch, coarse, row0, row1,
                     sz)
 
 
-@kernel
+@part
 def _fetch(rgb, u, v, sure, line, out, y, x):
     """The colour of a picture [H,W*3] at column u, row v into out[y, x]; line float32 [12]."""
     h, w = sure.shape
@@ -331,8 +331,13 @@ def _colours(table, row0, row1, zsel, best, owner, su, sv, sz,
 def projection(pose: np.ndarray, focal: float, cx: float, cy: float) -> np.ndarray:
     """World point to homogeneous pixel (column*z, row*z, z), float64 [12]; centres at integers."""
     right, down, forward, eye = axes(pose)
-    rows = [focal * right + (cx - 0.5) * forward, focal * down + (cy - 0.5) * forward, forward]
-    return np.concatenate([np.append(r, -float(r @ eye)) for r in rows])
+    out = np.empty((3, 4))
+    out[0, :3] = focal * right + (cx - 0.5) * forward
+    out[1, :3] = focal * down + (cy - 0.5) * forward
+    out[2, :3] = forward
+    for row in out:
+        row[3] = -float(row[:3] @ eye)
+    return out.reshape(-1)
 
 
 def axes(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

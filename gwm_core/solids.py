@@ -14,6 +14,9 @@ import numpy as np
 from .compiled import in_bands, kernel
 from .raster import axes, projection
 
+SHARED = 8000
+"""Pixels of all bodies' windows from which threads share the drawing."""
+
 
 @kernel
 def _texel(texture, u, v, out):
@@ -213,5 +216,7 @@ def draw_bodies(bodies, pose, camera, limit, colour, depth, threads=None) -> np.
         _bodies(kind, centre, yaw, half, rgb, texture, textured, window, cam, camera.focal,
                 camera.cx, camera.cy, row0, row1, limit, colour, depth, body)
 
-    in_bands(band, height, threads)
+    # Waking another thread costs more than small bodies do.
+    area = ((window[:, 1] - window[:, 0]) * (window[:, 3] - window[:, 2])).sum()
+    in_bands(band, height, threads if area > SHARED else 1)
     return body

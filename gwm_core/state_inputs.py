@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .bodies import GRAVITY, HEIGHT, RADIUS, WALK_SPEED
+from .compiled import kernel
 from .model.body_tokens import soft, tokens
 from .physics import (
     AZIMUTHS,
@@ -56,18 +57,27 @@ def turn2(vectors, angle) -> np.ndarray:
     return out
 
 
+@kernel
+def _legs(v, wish, move, h, steps):
+    """Speed v [B,2] up to wish [B,2] in so many steps of h seconds; the way is added to move
+    [B,3]."""
+    for b in range(len(v)):
+        for k in range(2):
+            speed, way = v[b, k], move[b, k]
+            for _ in range(steps):
+                speed += min(max(PICKUP * (wish[b, k] - speed), -STRENGTH), STRENGTH) * h
+                way += speed * h
+            v[b, k], move[b, k] = speed, way
+
+
 def walker_guide(vel, wish, ground, height, axes: float = 0.0):
     """Free motion of the walker in world axes: displacement and new velocity [B,3] of a frame.
 
     vel [B,3], wish [B,2], ground bool [B], height [B] of the foot above the floor (m). axes: the
     heading (rad) of the rooms' walls, along which and across which the legs' strength is limited.
     """
-    h = DT / SUBSTEPS
     v, move = turn2(vel[:, :2], -axes), np.zeros((len(vel), 3))
-    wish = turn2(wish, -axes)
-    for _ in range(SUBSTEPS):
-        v += np.clip(PICKUP * (wish - v), -STRENGTH, STRENGTH) * h
-        move[:, :2] += v * h
+    _legs(v, turn2(wish, -axes), move, DT / SUBSTEPS, SUBSTEPS)
     v, move = turn2(v, axes), turn2(move, axes)
     vz = vel[:, 2] - GRAVITY * DT
     drop = vel[:, 2] * DT - GRAVITY * DT * DT * (SUBSTEPS + 1) / (2 * SUBSTEPS)
@@ -80,8 +90,26 @@ def walker_guide(vel, wish, ground, height, axes: float = 0.0):
 def wall_of(static) -> np.ndarray:
     """Reach [B,48] of clearances at several heights [B,48,5]: the nearest, or the middle one where
     it is hardly further, so that one slides along a wall whose surface is not seen quite even."""
-    low, middle = static.min(2), np.median(static, 2)
-    return np.where(middle - low < UNEVEN, middle, low)
+    out = np.empty(static.shape[:2])
+    _reaches(np.ascontiguousarray(static, np.float64), out)
+    return out
+
+
+@kernel
+def _reaches(static, out):
+    """Reach out [B,A] of static [B,A,H], H odd; see wall_of."""
+    count = static.shape[2]
+    order = np.empty(count)
+    for b in range(out.shape[0]):
+        for a in range(out.shape[1]):
+            for h in range(count):
+                value, k = static[b, a, h], h
+                while k > 0 and order[k - 1] > value:
+                    order[k] = order[k - 1]
+                    k -= 1
+                order[k] = value
+            low, middle = order[0], order[count // 2]
+            out[b, a] = middle if middle - low < UNEVEN else low
 
 
 def player_inputs(vel, wish, yaw_travel, ground, height, static, moving, known, below,

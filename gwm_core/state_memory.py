@@ -214,50 +214,31 @@ class MemorySurroundings:
 
     def _around(self, memory, place, heights, azimuths):
         """Distances float64 [A,H] to the surfaces of a Memory or of a Part of it."""
-        from .clearance import clearance
+        from .clearance import carry_down, clearance
 
-        dist, _ = clearance(memory, place, heights, azimuths, far=LEVEL_REACH)
+        dist, _ = clearance(memory, place, heights, azimuths, far=LEVEL_REACH, looked=False)
         dist = dist.astype(np.float64)
         if len(heights) == len(PLAYER_HEIGHTS):
             points = point_profile(memory, place, heights, azimuths, LEVEL_REACH)
             dist = np.where(points < dist - BEFORE, points, dist)
-            dist = self._down(memory, place, heights, azimuths, dist)
+            # What was seen at one height goes on below it: close to a wall the picture shows its
+            # upper part alone.
+            carry_down(memory, place, heights, azimuths, dist, LEVEL_REACH, BEFORE, INSIDE)
         return dist
-
-    @staticmethod
-    def _down(memory, place, heights, azimuths, dist):
-        """What was seen at one height goes on below it, unless one has looked through there.
-
-        Close to a wall the picture shows its upper part alone.
-        """
-        from .clearance import seen_free
-
-        out = np.array(dist)
-        way = np.stack([np.cos(azimuths), np.sin(azimuths)], 1)
-        for h in range(len(heights) - 2, -1, -1):
-            above = out[:, h + 1]
-            ask = np.nonzero((above < LEVEL_REACH) & (out[:, h] > above + BEFORE))[0]
-            if not len(ask):
-                continue
-            points = np.empty((len(ask), 3))
-            points[:, :2] = place[:2] + way[ask] * (above[ask] + INSIDE)[:, None]
-            points[:, 2] = place[2] + heights[h]
-            hidden = ask[~seen_free(memory, points)]
-            out[hidden, h] = above[hidden]
-        return out
 
     def rays(self, origin, dirs):
         """See state_observe.Surroundings."""
         from .clearance import clearance_dirs
 
         dirs = np.asarray(dirs, np.float64)
-        dist, _ = clearance_dirs(self.memory, origin, dirs, far=RAY_REACH)
+        dist, _ = clearance_dirs(self.memory, origin, dirs, far=RAY_REACH, looked=False)
         if self.real is not None:
             points = np.asarray(origin, np.float64) + dirs * (dist[:, None] + 0.05)
             near = np.nonzero((dist < RAY_REACH) & (points[:, 2] > FLOOR_BLUR))[0]
             near = near[denied(self.real, points[near])] if len(near) else near
             if len(near):
-                real, _ = clearance_dirs(self.real, origin, dirs[near], far=RAY_REACH)
+                real, _ = clearance_dirs(self.real, origin, dirs[near], far=RAY_REACH,
+                                         looked=False)
                 dist[near] = np.where(dist[near] < real - 0.02, real, dist[near])
         free = np.ones(len(dist), bool)
         return np.where(dist >= RAY_REACH, FAR, dist).astype(np.float32), free

@@ -13,12 +13,13 @@ from ..physics import AZIMUTHS, BALL_DIRS, BALL_MIRROR, BOX_AZIMUTHS, BOX_HEIGHT
 
 NEAR, WIDE = 0.06, 0.4
 RAYS = len(BALL_DIRS)
+_REACHES = np.array([NEAR, WIDE], np.float32)
 
 
 def soft(gap) -> np.ndarray:
     """[...] metres -> [..., 2] in 0..1."""
     gap = np.maximum(np.asarray(gap, np.float32), -0.05)[..., None]
-    return np.exp(-gap / np.array([NEAR, WIDE], np.float32))
+    return np.exp(-gap / _REACHES)
 
 
 def _row(parts):

@@ -31,7 +31,8 @@ def state_to_arrays(state: RolloutState) -> tuple[dict[str, np.ndarray], dict[st
     arrays |= {f"bodies.{k}": np.asarray(v) for k, v in state.bodies.to_arrays().items()}
     arrays["player"] = state.player.to_array()
     arrays["body_light"] = np.asarray(state.body_light)
-    arrays |= {k: v.detach().cpu().numpy() for k, v in state.history.cache.to_tensors("cache.").items()}
+    ring = state.history.cache.to_tensors("cache.")
+    arrays |= {k: v.detach().cpu().numpy() for k, v in ring.items()}
     arrays |= {f"past.{k}": v for k, v in state.history.past.to_arrays().items()}
     if state.audio is not None:
         arrays |= {f"audio.{k}": v for k, v in state.audio.to_arrays().items()}

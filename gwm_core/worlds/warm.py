@@ -17,10 +17,15 @@ _begun = False
 def warm_up(model: str = "gwm-rooms") -> bool:
     """Compile everything that a walk needs, if this machine has not done so before (half a minute
     once; then nothing). True where there was something to compile."""
+    from ..clearance import _carry_down
     from ..imaginers import panorama, seams
+    from ..model.patches import _cut_patches
+    from ..physics import _push_out
+    from ..state_inputs import _legs, _reaches
     from ..state_memory import _nearest
 
-    if not any(map(is_cold, (panorama.agreement, panorama.bin_points, seams._cut, _nearest))):
+    if not any(map(is_cold, (panorama.agreement, panorama.bin_points, seams._cut, _nearest,
+                             _carry_down, _cut_patches, _push_out, _legs, _reaches))):
         return False
     from . import load
 
@@ -32,8 +37,9 @@ def warm_up(model: str = "gwm-rooms") -> bool:
 def ready() -> None:
     """What every walk needs is compiled or read, and whatever else was compiled before is read:
     a walk then never stops for a kernel that it meets late."""
-    from .. import guide, state_memory  # noqa: F401
+    from .. import guide, physics, state_inputs, state_memory  # noqa: F401
     from ..imaginers import panorama, seams  # noqa: F401
+    from ..model import patches  # noqa: F401
     from . import light  # noqa: F401
 
     guide.warm_up()
