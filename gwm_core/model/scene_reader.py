@@ -23,13 +23,13 @@ PER_MARK = 8
 class SceneReader(nn.Module):
     """Views uint8 or float [B, V, 3, 64, 64] and proprioception [B, 9] -> marks, masks, cameras."""
 
-    def __init__(self, views: int = 3, width: int = 32, operations=nn) -> None:
+    def __init__(self, views: int = 3, width: int = 16, operations=nn) -> None:
         super().__init__()
         self.config = {"views": views, "width": width}
         w, conv = width, operations.Conv2d
         self.views = views
-        self.down1 = nn.Sequential(conv(3 + 2 + views, w, 3, padding=1), nn.SiLU(),
-                                   conv(w, w, 3, padding=1, stride=2), nn.SiLU())
+        self.down1 = nn.Sequential(conv(3 + 2 + views, w, 5, padding=2, stride=2), nn.SiLU(),
+                                   conv(w, w, 3, padding=1), nn.SiLU())
         self.down2 = nn.Sequential(conv(w, 2 * w, 3, padding=1), nn.GroupNorm(4, 2 * w), nn.SiLU(),
                                    conv(2 * w, 2 * w, 3, padding=1, stride=2), nn.SiLU())
         self.mid = nn.Sequential(conv(2 * w, 3 * w, 3, padding=1), nn.GroupNorm(4, 3 * w),
@@ -41,7 +41,7 @@ class SceneReader(nn.Module):
         self.fine = nn.Sequential(conv(2 * w + w, 2 * w, 3, padding=1), nn.GroupNorm(4, 2 * w),
                                   nn.SiLU())
         self.heat = conv(2 * w, len(MARKS), 1)
-        self.mask = conv(2 * w, CLASSES * 4, 1)
+        self.mask = conv(2 * w, CLASSES * 4, 1)  # four pixels of each cell
         self.around = conv(2 * w, 16, 1)
         seen = views * (len(MARKS) * (3 + 16))
         self.join = nn.Sequential(

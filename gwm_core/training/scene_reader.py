@@ -100,7 +100,7 @@ def losses(net: SceneReader, batch: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def train(looks: Looks, out: Path, *, minutes: float, seed: int = 0, batch: int = 24,
-          rate: float = 1.5e-3, width: int = 24,
+          rate: float = 1.5e-3, width: int = 16,
           progress: Callable[[dict], None] | None = None) -> SceneReader:
     """Train for some minutes; resumes from ``out``. Another seed gives an independent reader."""
     out.mkdir(parents=True, exist_ok=True)
