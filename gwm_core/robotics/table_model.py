@@ -125,7 +125,7 @@ class TableModel:
         if not isinstance(views, dict) or any(v not in views for v in self.rig.views):
             raise RoboticsError("observation: pixels of the views "
                                 f"{', '.join(self.rig.views)} are accepted, each {wanted}")
-        felt = np.asarray(observation.get("agent_pos"), np.float32)
+        felt = np.array(observation.get("agent_pos"), np.float32)  # a state owns what it holds
         felt = felt[None] if felt.ndim == 1 else felt
         if felt.ndim != 2 or felt.shape[1] != len(STATE_NAMES) or not np.isfinite(felt).all():
             raise RoboticsError(f"observation: agent_pos {felt.shape}; {len(STATE_NAMES)} finite "
@@ -141,7 +141,7 @@ class TableModel:
         return np.stack(stack, 1), felt
 
     def checked_actions(self, actions, runs: int) -> np.ndarray:
-        """float32 [B, 7] within the limits; RoboticsError names what is wrong."""
+        """float32 [B, 7]; RoboticsError names what is wrong. Limits are the caller's to keep."""
         a = np.asarray(actions, np.float32)
         a = a[None] if a.ndim == 1 else a
         if a.shape != (runs, 7):
