@@ -6,6 +6,7 @@ const MOST = 100; // ms from a tick's time by the world's clock to its picture: 
 const LEAST = 35; // …and where they are fast
 const SPARE = 14; // above the slowest tick of late
 const SOUND = 72; // ms from picture to sound
+const LEAD = 80; // ms that the sound of a late tick may be before its time
 const STEP_SOUND = 30; // the same for a single tick, which nothing follows
 const [FEW, KEPT] = [60, 600]; // ticks that are looked at
 const LATELY = 8; // ticks that all come too late, until the clock is set back
@@ -34,7 +35,9 @@ export class Pace {
     this.overdue.push(Math.max(0, arrived - seen));
     if (this.overdue.length > LATELY) this.overdue.shift();
     if (this.overdue.length === LATELY) seen += Math.min(...this.overdue);
-    // A late picture is shown at once; sound keeps to the world's clock all the same.
-    return { seen: Math.max(arrived, seen), heard: seen + SOUND, steady };
+    // A late picture is shown at once. Sound keeps to the world's clock all the same, but is never
+    // heard long before its picture.
+    const heard = Math.max(seen, arrived - LEAD) + SOUND;
+    return { seen: Math.max(arrived, seen), heard, steady };
   }
 }

@@ -10,10 +10,10 @@ const FADE = 0.006;
 const BRIDGE = 0.07;
 const MARGIN = FADE + 0.002; // s: what starts sooner than this comes too late to be joined on
 const TOO_LATE = 80; // ms from picture to sound that are too many…
-// …for so many ticks in a row: then what lies behind is left out. Every hole that a late tick
-// tears doubles it: where ticks are uneven, late sound is better than holes.
+// …for so many ticks in a row: then what lies behind is left out. Every silence that a late tick
+// makes doubles it: where ticks are uneven, late sound is better than silence.
 const PATIENCE = 3;
-const MOST_PATIENCE = 48;
+const MOST_PATIENCE = 6;
 const IDLE_MS = 10_000;
 const KEPT_OFFSETS = 2000;
 
