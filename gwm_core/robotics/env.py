@@ -1,7 +1,7 @@
-"""A table model, or the true simulator, as a gymnasium environment.
+"""A table model as a gymnasium environment, and what it shares with the true one.
 
-Both have the same spaces, infos and snapshots, so that what is written for one runs in the other:
-``TableEnv`` imagines, ``SimEnv`` is the simulator `tabletop`.
+``TableEnv`` imagines; ``gwm_core.simulators.tabletop.env.SimEnv`` is the simulator, with the same
+spaces, infos and snapshots, so that what is written for one runs in the other.
 
 info  ``is_success`` (bool; None where nothing tells it), ``violations`` (names that are broken at
       this tick; ``env.predicates`` are the ones that are looked at), ``task`` (a sentence),
@@ -283,95 +283,6 @@ class TableEnv(RobotEnv):
         return branches(self.model, self.state, self._seen, actions, task=self.task,
                         probe=self.probe, keep_out=self._keep_out, held=self._held,
                         broken=self._now)
-
-
-class SimEnv(RobotEnv):
-    """One run in the true simulator `tabletop` (MuJoCo: ``pip install "gwm[train]"``).
-
-    task    push, pick_place, stack or slide
-    starts  seeds of scenes (or one of them), one drawn by the seed of ``reset``: with first looks
-            of the same scenes in its starts, a TableEnv draws the same ones
-    size    pixels of each view
-
-    Options of ``reset``: ``start`` (an index into starts) or ``scene`` (a scene's seed).
-    Success and all violations are the true ones.
-    """
-
-    OPTIONS = ("start", "scene")
-
-    def __init__(self, task: str, starts: int | Sequence[int] = (0,), *,
-                 max_ticks: int = MAX_TICKS, size: int = 64,
-                 render_mode: str | None = None) -> None:
-        try:
-            from ..simulators.tabletop import VIOLATIONS, Tabletop
-        except ImportError:
-            raise RoboticsError('the simulator: the package mujoco is needed (pip install '
-                                '"gwm[train]")') from None
-        from .rig import tabletop_rig
-
-        super().__init__(tabletop_embodiment(tabletop_rig(size)), task, max_ticks, render_mode)
-        self.starts = (starts,) if isinstance(starts, (int, np.integer)) else tuple(starts)
-        if not self.starts:
-            raise RoboticsError("starts: none; seeds of scenes are accepted")
-        self.predicates = VIOLATIONS
-        self.sim = Tabletop(task, int(self.starts[0]), size=size)
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """Where episodes of this environment were made."""
-        return {"simulator": "tabletop", "task": self.task, "scene": self.sim.seed}
-
-    def _begin(self, options: dict[str, Any]) -> dict[str, Any]:
-        if "scene" in options:
-            scene = options["scene"]
-        else:
-            scene = int(self.starts[self._index(options, self.starts)])
-        return copied(self.sim.reset(scene))
-
-    def _advance(self, action: np.ndarray) -> dict[str, Any]:
-        return copied(self.sim.step(action))
-
-    def _done(self) -> bool:
-        return bool(self.sim.success())
-
-    def _broken(self) -> tuple[str, ...]:
-        return self.sim.violations()
-
-    def _kept(self) -> tuple[int, bytes]:
-        return self.sim.seed, self.sim.get_state()
-
-    def _restore(self, kept: tuple[int, bytes]) -> None:
-        scene, state = kept
-        if scene != self.sim.seed:
-            self.sim.reset(scene)
-        self.sim.set_state(state)
-
-    def branch(self, actions: Any) -> list:
-        """As ``TableEnv.branch``: the true counterfactuals, one after another."""
-        from .policy import Recorded, within
-        from .rollouts import Recorder
-
-        plans = Recorded(actions).actions
-        if plans.ndim != 3 or not all(plans.shape[:2]):
-            raise RoboticsError(f"branches: actions {plans.shape}; [K, T, 7] is accepted")
-        here, out = self.get_state(), []
-        try:
-            for i, plan in enumerate(plans):
-                self.set_state(here)
-                record = Recorder(self._seen, self._broken())
-                for action in plan:
-                    a = within(action, self.action_space.low, self.action_space.high)
-                    record.add(a, self._advance(a), self._broken(), self._done())
-                about = {"policy": "branch", "branch": i, **self.about}
-                out.append(record.episode(self.embodiment.fps, self.task_description,
-                                          self.predicates, about))
-        finally:
-            self.set_state(here)
-        return out
-
-    def close(self) -> None:
-        """Let go of the drawing."""
-        self.sim.close()
 
 
 def _zone(keep_out: Any) -> tuple[float, float] | None:

@@ -1,8 +1,8 @@
 """Policies against one another, from the same starts, in the predicted world and in the true one.
 
-    starts = simulated_starts("push", seeds=range(1, 41, 2))
+    starts = simulated_starts("push", seeds=range(1, 41, 2))     # simulators.tabletop.truth
     predicted = evaluate(policies, starts, in_model(model, probe=probe))
-    true = evaluate(policies, starts, in_simulator())
+    true = evaluate(policies, starts, in_simulator())            # simulators.tabletop.truth
     ranking = rank(*paired(true, predicted), true.policies)
 
 Every policy begins at every start, with a seed that belongs to the start: what it draws is the same
@@ -11,7 +11,7 @@ for all policies and in both worlds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from ..errors import Cancelled, RoboticsError
 from ..noise import check_seed, rng
 from .episode import Episode
 from .policy import check_policy
-from .rollouts import MAX_TICKS, Probe, copied, rollout, rollouts
+from .rollouts import MAX_TICKS, Probe, rollouts
 from .table_model import TableModel
 
 NEVER = np.inf
@@ -43,23 +43,6 @@ Run = Callable[[list[Any], list[Start], list[int]], list[Episode]]
 """``run(N policies, N starts, N seeds) -> N episodes``: a world to evaluate in."""
 
 
-def simulated_starts(task: str, seeds: Iterable[int]) -> list[Start]:
-    """First looks of the simulator's scenes (MuJoCo: ``pip install "gwm[train]"``)."""
-    try:
-        from ..simulators.tabletop import Tabletop
-    except ImportError:
-        raise RoboticsError('simulated starts: the package mujoco is needed (pip install '
-                            '"gwm[train]")') from None
-    out = []
-    for seed in seeds:
-        sim = Tabletop(task, int(seed))
-        zone = sim.truth().zones.get("keep_out")
-        centre = None if zone is None else (float(zone[1][0]), float(zone[1][1]))
-        out.append(Start(task, copied(sim.observe()), int(seed), centre))
-        sim.close()
-    return out
-
-
 def in_model(model: TableModel, max_ticks: int = MAX_TICKS, probe: Probe | None = None,
              known_zones: bool = False) -> Run:
     """The predicted world; all runs of a call are batched.
@@ -72,27 +55,6 @@ def in_model(model: TableModel, max_ticks: int = MAX_TICKS, probe: Probe | None 
             model, policies, [s.observation for s in starts], max_ticks,
             task=[s.task for s in starts], seeds=seeds, probe=probe,
             keep_outs=[s.keep_out if known_zones else None for s in starts])
-
-    return run
-
-
-def in_simulator(max_ticks: int = MAX_TICKS) -> Run:
-    """The true world: the simulator's scenes, one after another."""
-    def run(policies: list[Any], starts: list[Start], seeds: list[int]) -> list[Episode]:
-        from .env import SimEnv
-
-        out = []
-        for policy, start, seed in zip(policies, starts, seeds, strict=True):
-            if start.scene is None:
-                raise RoboticsError("start: it is no scene of the simulator; those of "
-                                    "simulated_starts are accepted here")
-            size = next(iter(start.observation["pixels"].values())).shape[0]
-            env = SimEnv(start.task, start.scene, max_ticks=max_ticks, size=size)
-            try:
-                out.append(rollout(env, policy, max_ticks, seed=seed))
-            finally:
-                env.close()
-        return out
 
     return run
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import RoboticsError
-from .env import SimEnv, TableEnv, gymnasium
+from .env import TableEnv, gymnasium
 from .loading import load_table
 from .policy import within
 from .rollouts import MAX_TICKS, Probe, asked, join, row
@@ -44,7 +44,7 @@ class TableVectorEnv(gymnasium.vector.SyncVectorEnv):
         super().__init__(
             [lambda t=t: TableEnv(self.model, starts=starts, task=t, max_ticks=max_ticks,
                                   probe=probe, render_mode=render_mode) for t in tasks],
-            autoreset_mode=_mode(autoreset_mode))
+            autoreset_mode=mode_of(autoreset_mode))
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None
               ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -131,7 +131,7 @@ class TableVectorEnv(gymnasium.vector.SyncVectorEnv):
         self._autoreset_envs = state["over"].copy()
 
 
-def _mode(mode: Any) -> Any:
+def mode_of(mode: Any) -> Any:
     """One of gymnasium's modes, by itself, its name or its value."""
     modes = gymnasium.vector.AutoresetMode
     if mode is None:
@@ -143,36 +143,30 @@ def _mode(mode: Any) -> Any:
                             "accepted") from None
 
 
+def check_count(n_envs: int) -> int:
+    """How many environments; RoboticsError if it is no whole number from 1."""
+    if isinstance(n_envs, bool) or not isinstance(n_envs, int) or n_envs < 1:
+        raise RoboticsError(f"n_envs: {n_envs!r}; a whole number from 1 is accepted")
+    return n_envs
+
+
 def make_env(
     n_envs: int = 1, use_async_envs: bool = False, model: TableModel | str = "gwm-tabletop",
-    task: str = "push", *, starts: Sequence[Any] | None = None, seeds: Sequence[int] | None = None,
-    max_ticks: int = MAX_TICKS, probe: Probe | None = None, render_mode: str | None = "rgb_array",
+    task: str = "push", *, starts: Sequence[Any], max_ticks: int = MAX_TICKS,
+    probe: Probe | None = None, render_mode: str | None = "rgb_array",
     autoreset_mode: Any = "SameStep", cfg: Any = None,
 ) -> gymnasium.vector.VectorEnv:
     """What LeRobot's EnvHub calls in an ``env.py``: a vector environment.
 
     use_async_envs  changes nothing: the runs share one model step in any case
-    model           a table model, or "simulator" for the true one (starts are seeds then)
-    starts          first looks; without them, those of simulated scenes ``seeds`` (MuJoCo needed)
-    seeds           of scenes; by default 1, 3, .. 31: training has even ones
+    starts          first looks to begin from
     autoreset_mode  SAME_STEP, as LeRobot's own environments: it reads ``final_info``
     cfg             LeRobot's; its ``task`` is taken where it is a text
 
     LeRobot's evaluation counts ``is_success`` and cannot read None: it needs a ``probe``.
+    ``gwm_core.simulators.tabletop.env.make_env`` is the same for the true world.
     """
     named = getattr(cfg, "task", None)
     task = named if isinstance(named, str) and named else task
-    seeds = tuple(range(1, 32, 2)) if seeds is None else tuple(seeds)
-    if isinstance(model, str) and model == "simulator":
-        if isinstance(n_envs, bool) or not isinstance(n_envs, int) or n_envs < 1:
-            raise RoboticsError(f"n_envs: {n_envs!r}; a whole number from 1 is accepted")
-        scenes = seeds if starts is None else starts
-        return gymnasium.vector.SyncVectorEnv(
-            [lambda: SimEnv(task, scenes, max_ticks=max_ticks, render_mode=render_mode)] * n_envs,
-            autoreset_mode=_mode(autoreset_mode))
-    if starts is None:
-        from .evaluation import simulated_starts
-
-        starts = [start.observation for start in simulated_starts(task, seeds)]
     return TableVectorEnv(model, n_envs, starts=starts, task=task, max_ticks=max_ticks,
                           probe=probe, render_mode=render_mode, autoreset_mode=autoreset_mode)

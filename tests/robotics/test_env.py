@@ -24,7 +24,7 @@ from gwm_core.model.contacts import ContactNet
 from gwm_core.model.scene_reader import SceneReader
 from gwm_core.robotics import env as env_module
 from gwm_core.robotics import rollouts as rollouts_module
-from gwm_core.robotics.env import SimEnv, TableEnv
+from gwm_core.robotics.env import TableEnv
 from gwm_core.robotics.loading import load_table
 from gwm_core.robotics.rig import tabletop_rig
 from gwm_core.robotics.rollouts import SENTENCES, felt_violations
@@ -34,6 +34,8 @@ from gwm_core.simulators import tabletop
 from gwm_core.simulators.tabletop import Tabletop
 from gwm_core.simulators.tabletop import tasks as sim_tasks
 from gwm_core.simulators.tabletop import violations as sim_violations
+from gwm_core.simulators.tabletop.env import SimEnv
+from gwm_core.simulators.tabletop.env import make_env as make_true_env
 
 SHIPPED = Path(gwm_core.__file__).parent / "checkpoints" / "gwm-tabletop.safetensors"
 STILL = np.zeros(7, np.float32)
@@ -460,11 +462,12 @@ def test_make_env_as_lerobot_calls_it(model, starts):
     env.close()
 
 
-def test_make_env_finds_first_looks(model):
-    env = make_env(2, True, model=model, task="stack", seeds=(1,), cfg=None)
+def test_make_env_of_both_worlds(model):
+    first = Tabletop("stack", 1).observe()
+    env = make_env(2, True, model=model, task="stack", starts=[first], cfg=None)
     seen, _ = env.reset(seed=0)
-    same(rollouts_module.row(seen, 1), Tabletop("stack", 1).observe())
-    true = make_env(2, model="simulator", task="stack", seeds=(1,), max_ticks=2)
+    same(rollouts_module.row(seen, 1), first)
+    true = make_true_env(2, task="stack", seeds=(1,), max_ticks=2)
     same(true.reset(seed=0)[0], seen)
     for _ in range(2):
         info = true.step(np.zeros((2, 7), np.float32))[4]

@@ -15,15 +15,8 @@ import torch
 from gwm_core.errors import Cancelled, RoboticsError
 from gwm_core.model.contacts import ContactNet
 from gwm_core.model.scene_reader import SceneReader
-from gwm_core.robotics.env import SimEnv, TableEnv
-from gwm_core.robotics.evaluation import (
-    Start,
-    evaluate,
-    in_model,
-    in_simulator,
-    paired,
-    simulated_starts,
-)
+from gwm_core.robotics.env import TableEnv
+from gwm_core.robotics.evaluation import Start, evaluate, in_model, paired
 from gwm_core.robotics.policy import (
     LIMIT,
     NOISE,
@@ -45,6 +38,8 @@ from gwm_core.robotics.rig import tabletop_rig
 from gwm_core.robotics.rollouts import SENTENCES, join, rollout, rollouts, row, stacked
 from gwm_core.robotics.table_model import TableModel
 from gwm_core.simulators.tabletop import ACTION_LIMIT, expert, record
+from gwm_core.simulators.tabletop.env import SimEnv
+from gwm_core.simulators.tabletop.truth import in_simulator, simulated_starts
 
 ONE = {"agent_pos": np.zeros(9, np.float32)}
 MANY = {"agent_pos": np.zeros((4, 9), np.float32)}
