@@ -1,4 +1,8 @@
-"""Make training data with a simulator: episodes in shards. Goes on where it was stopped."""
+"""Make training data with a simulator: episodes in shards. Goes on where it was stopped.
+
+`rooms` are first-person worlds; `tabletop` a robot's table with three views, actions, and what is
+really there.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +10,53 @@ import argparse
 import time
 from pathlib import Path
 
+from .errors import CommandError
 from .measure import say
+
+TABLETOP_TICKS = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("simulator", choices=["rooms"], help="which simulator")
+    parser.add_argument("simulator", choices=["rooms", "tabletop"], help="which simulator")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of shards")
     parser.add_argument("--episodes", type=int, default=400, help="how many (default 400)")
-    parser.add_argument("--ticks", type=int, default=96, help="length of each (default 96)")
+    parser.add_argument("--ticks", type=int, help="length of each (rooms: default 96; tabletop has "
+                        f"{TABLETOP_TICKS})")
     parser.add_argument("--seed", type=int, default=0, help="first layout's seed (default 0)")
-    parser.add_argument("--split", choices=["train", "test", "judge"], default="train")
+    parser.add_argument("--split", choices=["train", "test", "judge"], default="train",
+                        help="which layouts (tabletop: train or test)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument(
-        "--no-pictures", action="store_true", help="states and sound only: many times faster"
+        "--no-pictures", action="store_true",
+        help="states and sound only: many times faster (rooms)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
+    tell = say(time.monotonic())
+    if args.simulator == "tabletop":
+        _tabletop(args, tell)
+        return 0
     from ..training.record import record
 
     record(
         out=args.out,
         episodes=args.episodes,
-        ticks=args.ticks,
+        ticks=96 if args.ticks is None else args.ticks,
         seed=args.seed,
         split=args.split,
         workers=args.workers,
         render=not args.no_pictures,
-        progress=say(time.monotonic()),
+        progress=tell,
     )
     return 0
+
+
+def _tabletop(args: argparse.Namespace, tell) -> None:
+    if args.split == "judge" or args.no_pictures or args.ticks not in (None, TABLETOP_TICKS):
+        raise CommandError("tabletop: --split train or test, with pictures, and "
+                           f"{TABLETOP_TICKS} ticks are accepted")
+    from ..simulators.tabletop import generate
+
+    generate(args.out, args.episodes, args.seed, args.workers, heldout=args.split == "test",
+             progress=lambda done, wanted: tell(f"{done} of {wanted} episodes"))

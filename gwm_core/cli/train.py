@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import time
 from pathlib import Path
 
@@ -11,19 +12,19 @@ from .measure import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("simulator", choices=["rooms"], help="whose worlds to learn")
+    parser.add_argument("simulator", choices=["rooms", "tabletop"], help="whose worlds to learn")
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="data and progress")
     parser.add_argument("--out", type=Path, metavar="FILE", help="checkpoint (default: embedded)")
     parser.add_argument("--stage", action="append", help="only this stage (may be repeated)")
-    parser.add_argument("--minutes", type=float, help="time for each stage (default: its own)")
+    parser.add_argument("--minutes", type=float,
+                        help="time for each stage of rooms (default: its own)")
     parser.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..training.rooms import train
-
+    module = importlib.import_module(f"..training.{args.simulator}", __package__)
     try:
-        train(
+        module.train(
             work=args.work,
             out=args.out,
             stages=args.stage,

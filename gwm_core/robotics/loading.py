@@ -10,11 +10,14 @@ from ..checkpoint import Checkpoint, load_into, open_checkpoint, save_checkpoint
 from ..embodiment import ControlSpec, Embodiment, ViewSpec
 from ..errors import CheckpointError
 from ..model.contacts import ContactNet
+from ..model.pair_reader import PairReader
 from ..model.scene_reader import SceneReader
 from .rig import Rig, tabletop_rig
 from .table_model import TableModel
 
 KIND = "tabletop"
+NEEDED = {"reader": SceneReader, "contacts": ContactNet}
+OPTIONAL = {"inverse": PairReader}
 
 
 def tabletop_embodiment(rig: Rig | None = None) -> Embodiment:
@@ -35,13 +38,14 @@ def tabletop_embodiment(rig: Rig | None = None) -> Embodiment:
 
 
 def save_table(path: str | os.PathLike[str], reader: SceneReader, contacts: ContactNet,
-               about: Mapping[str, Any] | None = None) -> str:
-    """Write a checkpoint of kind "tabletop" and return its fingerprint."""
-    tensors = {f"reader.{k}": v for k, v in reader.state_dict().items()}
-    tensors |= {f"contacts.{k}": v for k, v in contacts.state_dict().items()}
+               about: Mapping[str, Any] | None = None, **more: Any) -> str:
+    """Write a checkpoint of kind "tabletop" and return its fingerprint. more: parts that a model
+    may lack, names of OPTIONAL."""
+    parts = {"reader": reader, "contacts": contacts, **more}
+    tensors = {f"{name}.{k}": v for name, net in parts.items() for k, v in net.state_dict().items()}
     metadata = {
         "name": "gwm-tabletop", "kind": KIND, "embodiment": tabletop_embodiment(),
-        "config": {"reader": reader.config, "contacts": contacts.config},
+        "config": {name: net.config for name, net in parts.items()},
         "licence": "Apache-2.0", **(about or {}),
     }
     return save_checkpoint(path, tensors, metadata)
@@ -58,12 +62,14 @@ def table_of(checkpoint: Checkpoint) -> TableModel:
     if checkpoint.kind != KIND:
         raise CheckpointError(f"checkpoint {checkpoint.name}: kind {checkpoint.kind!r}; "
                               f"{KIND!r} is accepted here")
-    made = []
-    for part, network in (("reader", SceneReader), ("contacts", ContactNet)):
+    made = {}
+    for part, network in (NEEDED | OPTIONAL).items():
+        if part in OPTIONAL and part not in checkpoint.config:
+            continue
         net = network(**checkpoint.config[part])
         load_into(net, checkpoint.part(part), f"checkpoint {checkpoint.name}: {part}")
-        made.append(net)
-    model = TableModel(*made, Rig.from_json(checkpoint.embodiment.extra["rig"]))
+        made[part] = net.eval()
+    model = TableModel(rig=Rig.from_json(checkpoint.embodiment.extra["rig"]), **made)
     model.name, model.fingerprint = checkpoint.name, checkpoint.fingerprint
     model.embodiment = checkpoint.embodiment
     return model

@@ -112,10 +112,10 @@ def loss_of(robot: Robot, things: Things, after: dict[str, Tensor], k: int, move
     return 0.3 * own + (place * weight).sum(-1).mean() + 0.3 * (axes * weight).sum(-1).mean()
 
 
-def train(files: list[Path], out: Path, *, minutes: float, seed: int = 0, batch: int = 96,
+def train(files: list[Path], out: Path, *, steps: int, seed: int = 0, batch: int = 96,
           most: int = 8, rate: float = 1e-3, width: int = 128,
           progress: Callable[[dict], None] | None = None) -> ContactNet:
-    """Train for some minutes; unrolls grow from 1 tick to ``most``. Resumes from ``out``."""
+    """Train for some steps; unrolls grow from 1 tick to ``most``. Resumes from ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     motion = Motion(files)
     torch.manual_seed(seed)
@@ -123,11 +123,13 @@ def train(files: list[Path], out: Path, *, minutes: float, seed: int = 0, batch:
     optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-4)
     average = {k: v.clone() for k, v in net.state_dict().items()}
     state, step, spent = out / "contacts.run.safetensors", 0, 0.0
-    config = {"batch": batch, "most": most, "rate": rate, "width": width, "seed": seed}
+    config = {"model": net.config, "batch": batch, "most": most, "rate": rate, "seed": seed,
+              "steps": steps}
     if state.exists():
         step, spent = load_run(state, config, net, average, optimiser)
     began, total, saved = time.monotonic() - spent, [], time.monotonic()
-    while (share := (time.monotonic() - began) / (60 * minutes)) < 1.0:
+    while step < steps:
+        share = step / steps
         length = 1 + int((most - 1) * min(1.0, share / 0.7))
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 200) * min(1.0, (1 - share) / 0.4 + 0.01)
@@ -159,9 +161,9 @@ def train(files: list[Path], out: Path, *, minutes: float, seed: int = 0, batch:
                 log.write(json.dumps(line) + "\n")
             if progress is not None:
                 progress(line)
-        if time.monotonic() - saved > 60:
+        if time.monotonic() - saved > 60 or step == steps:
             saved = time.monotonic()
-            save_run(state, step, config, net, average, optimiser, time.monotonic() - began)
+            save_run(state, step, config, net, average, optimiser, saved - began)
     net.load_state_dict(average)
     return net.eval()
 

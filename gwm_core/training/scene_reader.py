@@ -99,21 +99,22 @@ def losses(net: SceneReader, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def train(looks: Looks, out: Path, *, minutes: float, seed: int = 0, batch: int = 24,
+def train(looks: Looks, out: Path, *, steps: int, seed: int = 0, batch: int = 24,
           rate: float = 1.5e-3, width: int = 16,
           progress: Callable[[dict], None] | None = None) -> SceneReader:
-    """Train for some minutes; resumes from ``out``. Another seed gives an independent reader."""
+    """Train for some steps; resumes from ``out``. Another seed gives an independent reader."""
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     net = SceneReader(len(looks.rig.views), width)
     optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-3)
     average = {k: v.clone() for k, v in net.state_dict().items()}
-    config = {"model": net.config, "batch": batch, "rate": rate, "seed": seed}
+    config = {"model": net.config, "batch": batch, "rate": rate, "seed": seed, "steps": steps}
     state, step, spent = out / "reader.run.safetensors", 0, 0.0
     if state.exists():
         step, spent = load_run(state, config, net, average, optimiser)
     began, kept, saved = time.monotonic() - spent, [], time.monotonic()
-    while (share := (time.monotonic() - began) / (60 * minutes)) < 1.0:
+    while step < steps:
+        share = step / steps
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 100) * min(1.0, (1 - share) / 0.4 + 0.01)
         parts = losses(net, looks.batch(rng(seed, "reader", step), batch))
@@ -135,7 +136,7 @@ def train(looks: Looks, out: Path, *, minutes: float, seed: int = 0, batch: int 
                 log.write(json.dumps(line) + "\n")
             if progress is not None:
                 progress(line)
-        if time.monotonic() - saved > 60:
+        if time.monotonic() - saved > 60 or step == steps:
             saved = time.monotonic()
             save_run(state, step, config, net, average, optimiser, saved - began)
     net.load_state_dict(average)

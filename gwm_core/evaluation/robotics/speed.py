@@ -1,0 +1,67 @@
+"""Speed of a table model, as ratios in one run and as steps a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from ...noise import rng
+from ...robotics.rollouts import stacked
+from ...robotics.starts import load_starts
+from ...robotics.table_model import TableModel
+from ..report import Metric
+
+PAST, AHEAD, BRANCHES, REPEATS = 16, 16, 8, 5
+
+
+def plans(seed: int, runs: int, ticks: int) -> np.ndarray:
+    """Smooth random actions float32 [R, T, 7] within the limits."""
+    draw = rng(seed, "bench", "plans")
+    slow = draw.uniform(-1, 1, (runs, -(-ticks // 8), 7)).repeat(8, axis=1)[:, :ticks]
+    return (slow * np.array([0.03, 0.03, 0.03, 0.1, 0.1, 0.1, 0.3])).astype(np.float32)
+
+
+def speed(model: TableModel, seed: int, say: Callable[[str], None]) -> list[Metric]:
+    """robotics.steps_per_s and robotics.branch_cost_ratio; medians of REPEATS runs."""
+    look = stacked([load_starts("push", 1)[0].observation])
+    many = plans(seed, BRANCHES, PAST + AHEAD)
+    first = model.begin(look)
+
+    def ticks(state, rows) -> None:
+        for t in range(rows.shape[1]):
+            state, _ = model.step(state, rows[:, t])
+        return state
+
+    ticks(first, many[:1, :4])  # what is compiled and loaded at first
+    single, alone, branched, bare = [], [], [], []
+    for _ in range(REPEATS):
+        say("speed: one run, eight runs, eight branches")
+        began = time.perf_counter()
+        ticks(first, many[:1])
+        single.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        for k in range(BRANCHES):
+            ticks(first, many[k : k + 1])
+        alone.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        past = ticks(first, many[:1, :PAST])
+        ticks(past.pick([0] * BRANCHES), many[:, PAST:])
+        branched.append(time.perf_counter() - began)
+        began, state = time.perf_counter(), first
+        for t in range(PAST + AHEAD):
+            state, _ = model.step(state, many[:1, t], draw=False)
+        bare.append(time.perf_counter() - began)
+    count = PAST + AHEAD
+    rate = count / float(np.median(single))
+    ratio = float(np.median(np.array(branched) / np.array(alone)))
+    return [
+        Metric("robotics.steps_per_s", rate, "1/s",
+               {"without pictures": count / float(np.median(bare))}, REPEATS * count, ">= 40",
+               note="one run, three views of 64x64"),
+        Metric("robotics.branch_cost_ratio", ratio, "x",
+               {"8 whole runs": 1.0, "in theory": (PAST + BRANCHES * AHEAD) / (BRANCHES * count)},
+               REPEATS, "<= 0.65",
+               note=f"{BRANCHES} branches of {AHEAD} steps from {PAST} shared ones"),
+    ]
