@@ -14,8 +14,8 @@ from .errors import FAILED, CommandError
 
 # What each command measures, and the name that the committed report of it begins with.
 FAMILIES = {
-    "eval": {"worlds": "gwm-rooms", "inverse": "gwm-rooms.inverse"},
-    "bench": {"worlds": "gwm-rooms", "play": "gwm-rooms.play"},
+    "eval": {"worlds": "gwm-rooms", "inverse": "gwm-rooms.inverse", "robotics": "gwm-tabletop"},
+    "bench": {"worlds": "gwm-rooms", "play": "gwm-rooms.play", "robotics": "gwm-tabletop"},
 }
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 

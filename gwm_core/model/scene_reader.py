@@ -65,24 +65,31 @@ class SceneReader(nn.Module):
         deep = self.mid(quarter)
         y = self.up(torch.cat([F.interpolate(deep, scale_factor=2.0), quarter], 1))
         y = self.fine(torch.cat([F.interpolate(y, scale_factor=2.0), half], 1))
-        heat = self.heat(y)
-        weight = heat.flatten(2).softmax(-1)
-        line = torch.linspace(-1, 1, SIDE // 2, device=x.device)
-        where = torch.stack(torch.meshgrid(line, line, indexing="ij"), -1).flatten(0, 1)
-        spot = weight @ where
-        peak = heat.flatten(2).amax(-1, keepdim=True) / 10
-        local = torch.einsum("bmn,bcn->bmc", weight, self.around(y).flatten(2))
-        seen = torch.cat([spot * 4, peak, local], -1).reshape(b, -1)
-        whole = deep.mean((2, 3)).reshape(b, -1)
-        out = self.join(torch.cat([seen, whole, _felt(felt)], -1))
-        marks = out[:, : len(MARKS) * PER_MARK].reshape(b, len(MARKS), PER_MARK)
-        masks = F.pixel_shuffle(self.mask(y), 2)
-        return {
-            "place": marks[..., :3] / 10, "turn": marks[..., 3:5], "shown": marks[..., 5],
-            "half": 0.022 + marks[..., 6] / 100,
-            "cameras": out[:, len(MARKS) * PER_MARK :].reshape(b, v, 5),
-            "heat": heat.unflatten(0, (b, v)), "mask": masks.unflatten(0, (b, v)),
-        }
+        return self._read(y.float(), deep.float(), felt, v)
+
+    def _read(self, y: Tensor, deep: Tensor, felt: Tensor, v: int) -> dict[str, Tensor]:
+        """Out of the maps of all views; at full precision, whatever they were made at: a place is
+        wanted to a hundredth of what it may be."""
+        b = len(felt)
+        with torch.autocast(y.device.type, enabled=False):
+            heat = self.heat(y)
+            weight = heat.flatten(2).softmax(-1)
+            line = torch.linspace(-1, 1, SIDE // 2, device=y.device)
+            where = torch.stack(torch.meshgrid(line, line, indexing="ij"), -1).flatten(0, 1)
+            spot = weight @ where
+            peak = heat.flatten(2).amax(-1, keepdim=True) / 10
+            local = torch.einsum("bmn,bcn->bmc", weight, self.around(y).flatten(2))
+            seen = torch.cat([spot * 4, peak, local], -1).reshape(b, -1)
+            whole = deep.mean((2, 3)).reshape(b, -1)
+            out = self.join(torch.cat([seen, whole, _felt(felt)], -1))
+            marks = out[:, : len(MARKS) * PER_MARK].reshape(b, len(MARKS), PER_MARK)
+            masks = F.pixel_shuffle(self.mask(y), 2)
+            return {
+                "place": marks[..., :3] / 10, "turn": marks[..., 3:5], "shown": marks[..., 5],
+                "half": 0.022 + marks[..., 6] / 100,
+                "cameras": out[:, len(MARKS) * PER_MARK :].reshape(b, v, 5),
+                "heat": heat.unflatten(0, (b, v)), "mask": masks.unflatten(0, (b, v)),
+            }
 
 
 def _felt(felt: Tensor) -> Tensor:

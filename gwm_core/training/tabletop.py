@@ -1,8 +1,8 @@
 """`gwm train tabletop`: every stage of gwm-tabletop in order, each resumable, then its files.
 
 Data first (motion without pictures, looks, pairs of looks), then the parts: how things move, what a
-look shows, what happened between two looks. The eyes of the built-in policies and the judges of
-`gwm eval robotics` are networks of their own: other seeds, other scenes' order.
+look shows, what happened between two looks. The eyes of the built-in policies and the judge of
+`gwm eval robotics` are networks of their own, with other seeds.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from ..model.pair_reader import PairReader
 from ..model.scene_reader import SceneReader
 
 NAME = "gwm-tabletop"
-STAGES = ("motion", "looks", "pairs", "contacts", "reader", "inverse", "eyes", "judge",
-          "judge-pairs", "pack", "starts")
-MOTION, LOOKS, PAIRS = 3000, 40_000, 900
+STAGES = ("motion", "looks", "pairs", "contacts", "reader", "eyes", "inverse", "judge", "pack",
+          "starts")
+MOTION, LOOKS, PAIRS = 2000, 30_000, 900
 """Episodes, looks, and episodes of pairs."""
 HELD = {"motion": 300, "looks": 1000, "pairs": 40}
-STEPS = {"contacts": 9000, "reader": 6000, "eyes": 6000, "judge": 4000, "inverse": 6000,
-         "judge-pairs": 4000}
-SEEDS = {"contacts": 0, "reader": 0, "inverse": 0, "eyes": 1, "judge": 2, "judge-pairs": 2}
+STEPS = {"contacts": 4000, "reader": 4500, "eyes": 4500, "inverse": 4000, "judge": 3000}
+SEEDS = {"contacts": 0, "reader": 0, "inverse": 0, "eyes": 1, "judge": 2}
 
 
 def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
@@ -89,8 +88,7 @@ def _network(stage: str, work: Path, seed: int, progress: Callable[[str], None])
         if line["step"] % 500 == 0:
             progress(f"{stage}: " + ", ".join(f"{k} {v:.4g}" for k, v in line.items()))
 
-    kind = "motion" if stage == "contacts" else "pairs" if stage in ("inverse", "judge-pairs") \
-        else "looks"
+    kind = {"contacts": "motion", "reader": "looks", "eyes": "looks"}.get(stage, "pairs")
     options = {"steps": STEPS[stage], "seed": 10 * seed + SEEDS[stage], "progress": said}
     train_files, held = files(work, kind), files(work, kind, held_out=True)
     if kind == "motion":
@@ -105,8 +103,8 @@ def _network(stage: str, work: Path, seed: int, progress: Callable[[str], None])
     progress(f"{stage}: held out: " + ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))
 
 
-_FILES = {"contacts": "contacts", "reader": "reader", "eyes": "reader", "judge": "reader",
-          "inverse": "pairs", "judge-pairs": "pairs"}
+_FILES = {"contacts": "contacts", "reader": "reader", "eyes": "reader", "inverse": "pairs",
+          "judge": "pairs"}
 
 
 def network(work: Path, stage: str):
@@ -123,15 +121,13 @@ def pack(work: Path, path: Path) -> str:
     from ..evaluation.judges import save_judge
     from ..robotics.eyes import save_eyes
     from ..robotics.loading import save_table
-    from . import pair_reader, scene_reader
+    from . import pair_reader
 
     made = save_table(path, network(work, "reader"), network(work, "contacts"),
                       inverse=network(work, "inverse"),
                       about={"name": path.stem})
     save_eyes(companion_path(path, EYES), network(work, "eyes"))
-    judge, pairs = network(work, "judge"), network(work, "judge-pairs")
+    judge = network(work, "judge")
     save_judge("tabletop", judge,
-               scene_reader.judge(judge, scene_reader.Looks(files(work, "looks", True))))
-    save_judge("tabletop_pairs", pairs,
-               pair_reader.judge(pairs, pair_reader.Pairs(files(work, "pairs", True))))
+               pair_reader.judge(judge, pair_reader.Pairs(files(work, "pairs", True))))
     return made

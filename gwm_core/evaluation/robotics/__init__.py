@@ -1,1 +1,5 @@
-"""How good the world model of a robot's table is: against the simulator, on scenes held out."""
+"""The robotics family: protocols, judges of its pictures, and speed."""
+
+from .suite import bench, evaluate
+
+__all__ = ["bench", "evaluate"]

@@ -47,7 +47,7 @@ def read_motion(judge: PairReader, films: dict[str, np.ndarray]) -> np.ndarray:
 def following(model: TableModel, runs: Sequence[Run], seed: int) -> list[Metric]:
     """robotics.action_r: the gripper's displacement as read from generated looks, against what it
     truly was under the same actions."""
-    judge = load_judge("tabletop_pairs", PairReader())[0]
+    judge = load_judge("tabletop", PairReader())[0]
     frames, _ = imagined(model, runs)
     truth = np.stack([np.diff(r.tips, axis=0) for r in runs])
     films = {v: np.concatenate([np.stack([r.looks[0]["pixels"][v] for r in runs])[:, None], f], 1)
