@@ -27,12 +27,17 @@ from .rollouts import (
     HOLD,
     MAX_TICKS,
     Probe,
-    asked,
+    Reading,
     branches,
+    check_probe,
     copied,
     felt_violations,
+    first_reading,
+    merged,
+    next_reading,
     row,
     sentence,
+    stacked,
     told,
 )
 from .table_model import TableModel, TableState
@@ -47,6 +52,8 @@ except ImportError:
 # What proprioception may be: x, y, z (m), roll, pitch, yaw (rad), opening, effort, force (N)
 _FELT_LOW = np.array([-1, -1, -1, -np.pi, -np.pi, -np.pi, 0, 0, 0], np.float32)
 _FELT_HIGH = np.array([1, 1, 1, np.pi, np.pi, np.pi, 1, 1, 30], np.float32)
+NOTHING = Reading((False,), ((),))
+"""Of one run without a probe."""
 
 
 class RobotEnv(gymnasium.Env):
@@ -195,7 +202,7 @@ class TableEnv(RobotEnv):
     model        a TableModel, or the name or path of its checkpoint
     starts       first looks to begin at, one drawn by the seed of ``reset``
     task         a name (push, pick_place, stack, slide) or any sentence
-    probe        tells success, see ``rollouts.Probe``; without one it is None
+    probe        tells success and more violations, see ``rollouts.Probe``; without it: None
 
     Options of ``reset``: ``observation`` (a first look of the user's own), ``start`` (an index into
     starts), ``keep_out`` (centre (x, y) in m of the zone that the tip must not come near).
@@ -209,12 +216,13 @@ class TableEnv(RobotEnv):
         self.model = model if isinstance(model, TableModel) else load_table(model)
         body = getattr(self.model, "embodiment", None) or tabletop_embodiment(self.model.rig)
         super().__init__(body, task, max_ticks, render_mode)
-        self.starts, self.probe = starts, probe
+        self.starts, self.probe = starts, check_probe(probe)
         self.state: TableState | None = None
+        self.memory: tuple | None = None  # the probe's, of this run
         self._held, self._keep_out = 0, None
         self._now: tuple[str, ...] = ()
         # Set by TableVectorEnv: the outcome of this run's step, and options of its reset
-        self.ahead: tuple[TableState, dict[str, Any], bool | None] | None = None
+        self.ahead: tuple[TableState, dict[str, Any], tuple | None, Reading] | None = None
         self.given: dict[str, Any] = {}
 
     @property
@@ -242,20 +250,25 @@ class TableEnv(RobotEnv):
         # begin() may keep views of what it is given, so that it gets arrays of its own
         self.state = self.model.begin(copied(look))
         self.ahead, self._held, self._keep_out = None, 0, keep_out
-        self.predicates = told(keep_out)
+        self.predicates = told(keep_out, self.probe)
         self._now = felt_violations(felt[0], None, keep_out)
+        if self.probe is not None:
+            self.memory, reading = first_reading(self.probe, stacked([look]), [self.task])
+            self._now = merged(self._now, reading.broken[0])
         return copied(look)
 
     def _advance(self, action: np.ndarray) -> dict[str, Any]:
         if self.ahead is None:
             self.state, batch = self.model.step(self.state, action[None])
-            seen = row(batch, 0)
-            done = None if self.probe is None else asked(self.probe, self.state, [self.task])[0]
+            seen, reading = row(batch, 0), NOTHING
+            if self.probe is not None:
+                self.memory, reading = next_reading(self.probe, self.memory, batch)
         else:
-            (self.state, seen, done), self.ahead = self.ahead, None
-        self._held = self._held + 1 if done else 0
-        self._now = felt_violations(seen["agent_pos"], self._seen["agent_pos"], self._keep_out,
-                                    self.embodiment.fps)
+            (self.state, seen, self.memory, reading), self.ahead = self.ahead, None
+        self._held = self._held + 1 if reading.done[0] else 0
+        felt = felt_violations(seen["agent_pos"], self._seen["agent_pos"], self._keep_out,
+                               self.embodiment.fps)
+        self._now = merged(felt, reading.broken[0])
         return seen
 
     def _done(self) -> bool | None:
@@ -266,11 +279,12 @@ class TableEnv(RobotEnv):
 
     def _kept(self) -> tuple:
         # The tables are values that nothing writes to; tensors are copied.
-        return self.state.pick([0]), self._held, self._keep_out, self._now
+        return self.state.pick([0]), self.memory, self._held, self._keep_out, self._now
 
     def _restore(self, kept: tuple) -> None:
-        state, self._held, self._keep_out, self._now = kept
-        self.state, self.ahead, self.predicates = state.pick([0]), None, told(self._keep_out)
+        state, self.memory, self._held, self._keep_out, self._now = kept
+        self.state, self.ahead = state.pick([0]), None
+        self.predicates = told(self._keep_out, self.probe)
 
     def branch(self, actions: Any) -> list:
         """What K sequences of actions [K, T, 7] lead to from here, as K episodes of T ticks.
@@ -282,7 +296,7 @@ class TableEnv(RobotEnv):
             raise RoboticsError("branch: the run is not begun; call reset first")
         return branches(self.model, self.state, self._seen, actions, task=self.task,
                         probe=self.probe, keep_out=self._keep_out, held=self._held,
-                        broken=self._now)
+                        broken=self._now, memory=self.memory)
 
 
 def _zone(keep_out: Any) -> tuple[float, float] | None:

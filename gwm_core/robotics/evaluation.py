@@ -47,7 +47,7 @@ def in_model(model: TableModel, max_ticks: int = MAX_TICKS, probe: Probe | None 
              known_zones: bool = False) -> Run:
     """The predicted world; all runs of a call are batched.
 
-    probe        tells success (``rollouts.Probe``)
+    probe        tells success and violations (``rollouts.Probe``, ``probes.TaskProbe``)
     known_zones  whether keep-out zones are told from outside (the starts' own), and violated
     """
     def run(policies: list[Any], starts: list[Start], seeds: list[int]) -> list[Episode]:

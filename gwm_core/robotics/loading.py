@@ -6,7 +6,15 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..checkpoint import Checkpoint, load_into, open_checkpoint, save_checkpoint
+from ..checkpoint import (
+    INVERSE,
+    Checkpoint,
+    companion_path,
+    load_into,
+    open_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+)
 from ..embodiment import ControlSpec, Embodiment, ViewSpec
 from ..errors import CheckpointError
 from ..model.contacts import ContactNet
@@ -16,8 +24,6 @@ from .rig import Rig, tabletop_rig
 from .table_model import TableModel
 
 KIND = "tabletop"
-NEEDED = {"reader": SceneReader, "contacts": ContactNet}
-OPTIONAL = {"inverse": PairReader}
 
 
 def tabletop_embodiment(rig: Rig | None = None) -> Embodiment:
@@ -38,13 +44,22 @@ def tabletop_embodiment(rig: Rig | None = None) -> Embodiment:
 
 
 def save_table(path: str | os.PathLike[str], reader: SceneReader, contacts: ContactNet,
-               about: Mapping[str, Any] | None = None, **more: Any) -> str:
-    """Write a checkpoint of kind "tabletop" and return its fingerprint. more: parts that a model
-    may lack, names of OPTIONAL."""
-    parts = {"reader": reader, "contacts": contacts, **more}
+               about: Mapping[str, Any] | None = None) -> str:
+    """Write a checkpoint of kind "tabletop" and return its fingerprint."""
+    return _save(path, KIND, {"reader": reader, "contacts": contacts}, about)
+
+
+def save_inverse(path: str | os.PathLike[str], inverse: PairReader) -> str:
+    """Write the inverse dynamics of the checkpoint at ``path`` beside it; its fingerprint."""
+    path = companion_path(path, INVERSE)
+    return _save(path, f"{KIND}-inverse", {"inverse": inverse}, {"name": path.stem})
+
+
+def _save(path: str | os.PathLike[str], kind: str, parts: Mapping[str, Any],
+          about: Mapping[str, Any] | None) -> str:
     tensors = {f"{name}.{k}": v for name, net in parts.items() for k, v in net.state_dict().items()}
     metadata = {
-        "name": "gwm-tabletop", "kind": KIND, "embodiment": tabletop_embodiment(),
+        "name": "gwm-tabletop", "kind": kind, "embodiment": tabletop_embodiment(),
         "config": {name: net.config for name, net in parts.items()},
         "licence": "Apache-2.0", **(about or {}),
     }
@@ -58,18 +73,30 @@ def load_table(name_or_path: str | os.PathLike[str] = "gwm-tabletop") -> TableMo
 
 
 def table_of(checkpoint: Checkpoint) -> TableModel:
-    """The model in a checkpoint that was read."""
+    """The model in a checkpoint that was read, with the inverse dynamics that lies beside it."""
     if checkpoint.kind != KIND:
         raise CheckpointError(f"checkpoint {checkpoint.name}: kind {checkpoint.kind!r}; "
                               f"{KIND!r} is accepted here")
-    made = {}
-    for part, network in (NEEDED | OPTIONAL).items():
-        if part in OPTIONAL and part not in checkpoint.config:
-            continue
-        net = network(**checkpoint.config[part])
-        load_into(net, checkpoint.part(part), f"checkpoint {checkpoint.name}: {part}")
-        made[part] = net.eval()
-    model = TableModel(rig=Rig.from_json(checkpoint.embodiment.extra["rig"]), **made)
+    reader = _part(SceneReader, "reader", checkpoint.config, checkpoint.tensors, checkpoint.name)
+    contacts = _part(ContactNet, "contacts", checkpoint.config, checkpoint.tensors,
+                     checkpoint.name)
+    beside, inverse = companion_path(checkpoint.path, INVERSE), None
+    if beside.is_file():
+        tensors, metadata = read_checkpoint(beside)
+        inverse = _part(PairReader, "inverse", metadata["config"], tensors, beside.name)
+    model = TableModel(reader, contacts, Rig.from_json(checkpoint.embodiment.extra["rig"]),
+                       inverse)
     model.name, model.fingerprint = checkpoint.name, checkpoint.fingerprint
     model.embodiment = checkpoint.embodiment
     return model
+
+
+def _part(network: Any, part: str, config: Mapping[str, Any], tensors: Mapping[str, Any],
+          name: str) -> Any:
+    if part not in config:
+        raise CheckpointError(f"checkpoint {name}: it lacks the part {part!r}; one that "
+                              "`gwm train tabletop` made is accepted")
+    net, start = network(**config[part]), part + "."
+    load_into(net, {k[len(start):]: v for k, v in tensors.items() if k.startswith(start)},
+              f"checkpoint {name}: {part}")
+    return net.eval()

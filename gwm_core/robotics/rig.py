@@ -6,17 +6,12 @@ A rig is plain JSON in the embodiment's ``extra``: a new robot is a new rig.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from ..bodies import BALL, BOX, Bodies
 from ..memory import Camera
-from ..raster import axes
-
-FAR = 6.0
-"""m: what no ray hits is drawn there."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +27,52 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A flat mark that may lie on the table: "disc" or "square", half its width and how high it
+    lies (m), its usual colour 0..1.
+
+    rim: m of its border, which is ``shade`` times as light. rail: the strip that ends in it, or
+    (): from the strip's middle to the mark, half its length and width, its height (m), r, g, b.
+    """
+
+    name: str
+    shape: str
+    half: float
+    top: float
+    rgb: tuple[float, float, float]
+    rim: float = 0.0
+    shade: float = 1.0
+    rail: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines on the table (m): a border square and what else there may be, each a row of places
+    along x and y; half widths; how high they lie."""
+
+    border: float
+    border_half: float
+    half: float
+    patterns: tuple[tuple[float, ...], ...]
+    top: float
+
+
+@dataclass(frozen=True)
+class Lamps:
+    """The usual light: ambient, a lamp at every camera, and a far one whose beam [3] (strength
+    times the direction to it) is only roughly known: spread [4] of ambient and beam."""
+
+    ambient: float
+    head: float
+    beam: tuple[float, float, float]
+    spread: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class Rig:
     """fov: degrees by view. fixed: pose (x, y, z, yaw, pitch) of cameras that stand still. mounted:
     poses of cameras that move and turn (yaw) with the gripper. parts of the gripper; opening: m
-    between open finger tips. table: half its side (m, its top at z = 0); floor: z."""
+    between open finger tips. table: half its side (m, its top at z = 0), thickness; floor: z."""
 
     size: int
     fov: dict[str, float]
@@ -45,6 +82,10 @@ class Rig:
     opening: float
     table: float
     floor: float
+    thickness: float = 0.04
+    marks: tuple[Mark, ...] = ()
+    lines: Lines | None = None
+    lamps: Lamps = Lamps(0.5, 0.2, (0.0, 0.0, 0.4), (0.1, 0.2, 0.2, 0.1))
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -65,57 +106,41 @@ class Rig:
         return np.array([robot[0] + c * x - s * y, robot[1] + s * x + c * y, robot[2] + z,
                          yaw + turn, pitch])
 
-    def gripper(self, bodies: Bodies, robot, opening: float) -> Bodies:
-        """``bodies`` with the parts of a gripper at pose robot [6], open by 0..1."""
-        frame = rotation(robot)
-        for part in self.parts:
-            centre = np.array(part.centre, np.float64)
-            centre[0] += part.closes * (1 - float(opening)) * self.opening / 2
-            place = np.asarray(robot[:3], np.float64) + frame @ centre
-            bodies = bodies.add(BOX, place, yaw=float(robot[5]), size=part.half, rgb=part.rgb)
-        return bodies
-
-    def things(self, bodies: Bodies, kinds, place, yaw, half, rgb, present) -> Bodies:
-        """``bodies`` with those things [K, ..] that are present; kinds: "box" or "ball"."""
-        for i in np.nonzero(np.asarray(present) > 0.5)[0]:
-            kind = BALL if kinds[i] == "ball" else BOX
-            bodies = bodies.add(kind, place[i], yaw=float(yaw[i]), size=half[i], rgb=rgb[i])
-        return bodies
-
-    def ground(self, view: str, pose) -> np.ndarray:
-        """Depth float32 [H, W] along the camera's axis of the empty table and the floor."""
-        camera = self.camera(view)
-        right, down, forward, eye = axes(pose)
-        rays = camera.rays() @ np.stack([right, down, forward])
-        down_rays = np.minimum(rays[..., 2], -1e-6)
-        table = -eye[2] / down_rays
-        hit = eye[:2] + rays[..., :2] * table[..., None]
-        on = (np.abs(hit) <= self.table).all(-1) & (rays[..., 2] < 0)
-        floor = (self.floor - eye[2]) / down_rays
-        depth = np.where(on, table, np.where(rays[..., 2] < 0, floor, FAR))
-        return np.clip(depth, 0.05, FAR).astype(np.float32)
+    def mark(self, name: str) -> Mark | None:
+        return next((m for m in self.marks if m.name == name), None)
 
     def to_json(self) -> dict[str, Any]:
-        from dataclasses import asdict
-
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Rig:
-        parts = tuple(Part(p["name"], tuple(p["centre"]), tuple(p["half"]), tuple(p["rgb"]),
-                           int(p["closes"])) for p in data["parts"])
-        poses = {k: {v: tuple(p) for v, p in data[k].items()} for k in ("fixed", "mounted")}
-        return cls(**{**data, **poses, "parts": parts})
+        out = dict(data)
+        for key in ("fixed", "mounted"):
+            out[key] = {v: tuple(p) for v, p in data[key].items()}
+        for key, kind in (("parts", Part), ("marks", Mark)):
+            out[key] = tuple(_made(kind, row) for row in data.get(key, ()))
+        for key, kind in (("lines", Lines), ("lamps", Lamps)):
+            if data.get(key) is not None:
+                out[key] = _made(kind, data[key])
+        return cls(**out)
+
+
+def _made(kind, row: dict[str, Any]):
+    """A dataclass from JSON: its lists are tuples, also those within."""
+    def deep(value):
+        return tuple(deep(v) for v in value) if isinstance(value, list | tuple) else value
+
+    return kind(**{k: deep(v) for k, v in row.items()})
 
 
 def rotation(robot) -> np.ndarray:
-    """Rz(yaw) Ry(pitch) Rx(roll) of a pose [6], float64 [3, 3]."""
-    roll, pitch, yaw = (float(v) for v in robot[3:6])
-    cr, sr, cp, sp = math.cos(roll), math.sin(roll), math.cos(pitch), math.sin(pitch)
-    cy, sy = math.cos(yaw), math.sin(yaw)
-    return np.array([[cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
-                     [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
-                     [-sp, cp * sr, cp * cr]])
+    """Rz(yaw) Ry(pitch) Rx(roll) of poses [.., 6], float64 [.., 3, 3]."""
+    turn = np.asarray(robot, np.float64)[..., 3:6]
+    (cr, cp, cy), (sr, sp, sy) = (np.moveaxis(f(turn), -1, 0) for f in (np.cos, np.sin))
+    rows = [[cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+            [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+            [-sp, cp * sr, cp * cr]]
+    return np.stack([np.stack(row, -1) for row in rows], -2)
 
 
 def tabletop_rig(size: int = 64) -> Rig:
@@ -132,4 +157,11 @@ def tabletop_rig(size: int = 64) -> Rig:
                Part("arm", (0.0, 0.0, 0.296), (0.015, 0.015, 0.200), (0.34, 0.35, 0.38)),
                Part("left", (-off, 0.0, finger[2]), finger, grey, 1),
                Part("right", (off, 0.0, finger[2]), finger, grey, -1)),
-        opening=0.08, table=0.35, floor=-0.16)
+        opening=0.08, table=0.35, floor=-0.16, thickness=0.04,
+        marks=(Mark("goal", "disc", 0.06, 0.0004, (0.17, 0.58, 0.25)),
+               Mark("keep_out", "disc", 0.07, 0.0004, (0.36, 0.06, 0.09)),
+               Mark("plate", "square", 0.05, 0.0006, (0.46, 0.70, 0.88), rim=0.006, shade=0.72),
+               Mark("rail_end", "square", 0.03, 0.0006, (0.17, 0.62, 0.27),
+                    rail=(0.10, 0.13, 0.009, 0.001, 0.30, 0.31, 0.34))),
+        lines=Lines(0.27, 0.005, 0.004, ((), (0.0,), (-0.09, 0.09)), 0.0003),
+        lamps=Lamps(0.43, 0.22, (0.0, 0.0, 0.41), (0.04, 0.17, 0.17, 0.06)))

@@ -9,15 +9,16 @@ Actions are cut to the embodiment's limits, in the episode too. A run ends at it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from ..errors import RoboticsError
 from .episode import Episode
+from .eyes import Eyes, eyes_of
 from .loading import tabletop_embodiment
 from .policy import Recorded, act, check_policy, reset_policy, within
 from .table_model import TableModel, TableState
@@ -34,8 +35,69 @@ SENTENCES = {
     "stack": "Stack the red box on the blue box.",
     "slide": "Slide the white knob along its rail to the green end.",
 }
-Probe = Callable[[TableState, Sequence[str]], Any]
-"""``probe(state of B runs, B tasks) -> bool [B]``: whether each task is done at this tick."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a probe reads at one tick of B runs: done, bool [B], whether each task is done now;
+    broken, names of predicates for each run (empty: none in any)."""
+
+    done: Any
+    broken: Sequence[Sequence[str]] = ()
+
+
+class Probe(Protocol):
+    """Tells success and violations from looks alone: generated pixels and proprioception.
+
+    What it remembers is a tuple, one value for each run, of any kind, which later ticks do not
+    change: runs can be picked, joined, kept and branched.
+
+    predicates  the names that may be in ``Reading.broken``
+    """
+
+    predicates: tuple[str, ...]
+
+    def begin(self, observation: dict[str, Any], tasks: Sequence[str]) -> tuple[tuple, Reading]:
+        """Runs that start at B looks; B tasks, names or sentences."""
+        ...
+
+    def step(self, memory: tuple, observation: dict[str, Any]) -> tuple[tuple, Reading]:
+        """A tick later, for the B runs of ``memory``."""
+        ...
+
+
+def check_probe(probe: Probe | None) -> Probe | None:
+    """The probe itself; RoboticsError where it is none."""
+    if probe is not None and not all(hasattr(probe, n) for n in ("begin", "step", "predicates")):
+        raise RoboticsError(f"probe: {type(probe).__name__}; None, or an object with predicates, "
+                            "begin(observation, tasks) and step(memory, observation) is accepted")
+    return probe
+
+
+def first_reading(probe: Probe, observation: dict[str, Any], tasks: Sequence[str]
+                  ) -> tuple[tuple, Reading]:
+    """``probe.begin``, checked; RoboticsError where it gives something else."""
+    return _checked(probe.begin(observation, list(tasks)), len(tasks))
+
+
+def next_reading(probe: Probe, memory: tuple, observation: dict[str, Any]
+                 ) -> tuple[tuple, Reading]:
+    """``probe.step``, checked; RoboticsError where it gives something else."""
+    return _checked(probe.step(memory, observation), len(memory))
+
+
+def _checked(answer: Any, runs: int) -> tuple[tuple, Reading]:
+    try:
+        memory, reading = answer
+        memory, done = tuple(memory), np.asarray(reading.done)
+        broken = tuple(map(tuple, reading.broken)) or ((),) * runs
+    except (TypeError, ValueError, AttributeError) as problem:
+        raise RoboticsError(f"probe: it gave {type(answer).__name__} ({problem}); what it "
+                            "remembers of each run and a Reading are accepted") from None
+    if done.shape != (runs,) or len(memory) != runs or len(broken) != runs:
+        raise RoboticsError(f"probe: it gave {done.shape}, {len(broken)} and {len(memory)} for "
+                            f"{runs} runs; done [B], and broken and memory of each are accepted")
+    return memory, Reading(done.astype(bool), broken)
 
 
 def sentence(task: str) -> str:
@@ -63,9 +125,15 @@ def felt_violations(felt: Any, before: Any = None, keep_out: Any = None, fps: fl
     return tuple(out)
 
 
-def told(keep_out: Any) -> tuple[str, ...]:
-    """The predicates that ``felt_violations`` tells."""
-    return FELT if keep_out is None else (*FELT, "keep_out")
+def told(keep_out: Any, probe: Probe | None = None) -> tuple[str, ...]:
+    """The predicates that ``felt_violations`` and a probe tell."""
+    zone = () if keep_out is None else ("keep_out",)
+    return merged(FELT, zone, () if probe is None else probe.predicates)
+
+
+def merged(*names: Sequence[str]) -> tuple[str, ...]:
+    """Names, each once."""
+    return tuple(dict.fromkeys(name for some in names for name in some))
 
 
 # ------------------------------------------------------------------ observations and states
@@ -81,6 +149,12 @@ def row(batch: dict[str, Any], i: int) -> dict[str, Any]:
     """The look of one run of a batch."""
     return {"pixels": {k: np.array(v[i]) for k, v in batch["pixels"].items()},
             "agent_pos": np.array(batch["agent_pos"][i], np.float32)}
+
+
+def picked(batch: dict[str, Any], rows: Any) -> dict[str, Any]:
+    """The looks of some runs of a batch."""
+    return {"pixels": {k: v[rows] for k, v in batch["pixels"].items()},
+            "agent_pos": batch["agent_pos"][rows]}
 
 
 def stacked(observations: Any) -> dict[str, Any]:
@@ -188,6 +262,15 @@ def _check_ticks(ticks: Any) -> None:
 # ------------------------------------------------------------------ many runs in a table model
 
 
+def act_each(policies: Sequence[Any], looks: dict[str, Any], eyes: Iterable[Eyes] = ()
+             ) -> np.ndarray:
+    """The actions [N, 7] of N policies, each at its own look of a batch. eyes: what some of them
+    look through (``eyes.eyes_of``): asked here once for the whole batch."""
+    for one in eyes:
+        one.find(looks)
+    return np.stack([act(policy, row(looks, k)) for k, policy in enumerate(policies)])
+
+
 def rollouts(
     model: TableModel, policy: Any, observations: Any, max_ticks: int = MAX_TICKS, *,
     task: str | Sequence[str] = "", seeds: int | Sequence[int] = 0, probe: Probe | None = None,
@@ -199,7 +282,8 @@ def rollouts(
     task       of all runs, or N of them: a name of SENTENCES, or any sentence
     seeds      of the policies: N of them, or the first of N consecutive ones; a policy that acts
                on the batch is reset once, with the first
-    probe      tells success (see Probe); without one ``Episode.success`` is None
+    probe      tells success and more violations (see Probe); without one ``Episode.success`` is
+               None
     keep_outs  centres (x, y) of the runs' keep-out zones; None where one is not known
 
     The same call gives the same episodes; another batch around a run may change its last bits.
@@ -226,10 +310,12 @@ def rollouts(
     for one, seed in zip(policies, seeds, strict=False):
         reset_policy(one, int(seed))
 
+    eyes = {id(e): e for e in map(eyes_of, policies) if e is not None}
+
     def choose(looks: dict[str, Any], rows: np.ndarray) -> np.ndarray:
         if not each:
             return act(policies[0], looks, n)[rows]
-        return np.stack([act(policies[i], row(looks, i)) for i in rows])
+        return act_each([policies[i] for i in rows], picked(looks, rows), eyes.values())
 
     # begin() may keep views of what it is given, so that it gets arrays of its own
     state = model.begin(copied(seen))
@@ -241,13 +327,14 @@ def rollouts(
 def branches(
     model: TableModel, state: TableState, observation: dict[str, Any], actions: Any, *,
     task: str = "", probe: Probe | None = None, keep_out: Any = None, held: int = 0,
-    broken: Sequence[str] | None = None,
+    broken: Sequence[str] | None = None, memory: tuple | None = None,
 ) -> list[Episode]:
     """What K sequences of actions [K, T, 7] lead to from one run's state, T ticks each.
 
     observation  what is seen at the state, the episodes' frame 0
     held         for how many ticks the task has been done already
     broken       what is violated at the state; None: what the observation tells
+    memory       what the probe remembers of the run, of length 1; None: it begins here
     """
     plans = Recorded(actions)
     if plans.actions.ndim != 3 or not all(plans.actions.shape[:2]) or len(state) != 1:
@@ -258,36 +345,43 @@ def branches(
     info = [{"policy": "branch", "branch": i} for i in range(k)]
     return play(model, state.pick([0] * k), seen,
                 lambda looks, rows: plans.select_action(looks)[rows], ticks, [task] * k, info,
-                probe, [keep_out] * k, held=held, broken=broken, stop=False)
+                probe, [keep_out] * k, held=held, broken=broken,
+                memory=None if memory is None else memory * k, stop=False)
 
 
 def play(
     model: TableModel, state: TableState, seen: dict[str, Any],
     choose: Callable[[dict[str, Any], np.ndarray], np.ndarray], ticks: int, tasks: list[str],
     info: list[dict], probe: Probe | None, keep_outs: list[Any], held: int = 0,
-    broken: Sequence[str] | None = None, stop: bool = True,
+    broken: Sequence[str] | None = None, memory: tuple | None = None, stop: bool = True,
 ) -> list[Episode]:
     """The loop: ``choose(looks of all N runs, rows that go on) -> actions of those rows``.
 
-    The looks of a run that is over (``stop``: at its success) stay as they were last.
+    The looks of a run that is over (``stop``: at its success) stay as they were last. ``held``,
+    ``broken`` and ``memory`` (of the probe) are what is known from before.
     """
     body = getattr(model, "embodiment", None) or tabletop_embodiment(model.rig)
     low, high, _ = body.limits
     n = len(state)
     held_for, rows = np.full(n, held), np.arange(n)
-    records = [Recorder(row(seen, i), felt_violations(seen["agent_pos"][i], None, keep_outs[i])
-                        if broken is None else broken) for i in rows]
+    reading = Reading(None, ((),) * n)
+    if check_probe(probe) is not None and memory is None:
+        memory, reading = first_reading(probe, seen, tasks)
+    records = [Recorder(row(seen, i), merged(
+        felt_violations(seen["agent_pos"][i], None, keep_outs[i]), reading.broken[i])
+        if broken is None else broken) for i in rows]
     for _ in range(ticks):
         actions = within(choose(seen, rows), low, high)
         state, after = model.step(state, actions)
-        done = None if probe is None else asked(probe, state, [tasks[i] for i in rows])
-        if done is not None:
-            held_for[rows] = np.where(done, held_for[rows] + 1, 0)
+        reading = Reading(None, ((),) * len(rows))
+        if probe is not None:
+            memory, reading = next_reading(probe, memory, after)
+            held_for[rows] = np.where(reading.done, held_for[rows] + 1, 0)
         for k, i in enumerate(rows):
             now = felt_violations(after["agent_pos"][k], seen["agent_pos"][i], keep_outs[i],
                                   body.fps)
-            records[i].add(actions[k], row(after, k), now,
-                           None if done is None else bool(held_for[i] >= HOLD))
+            records[i].add(actions[k], row(after, k), merged(now, reading.broken[k]),
+                           None if probe is None else bool(held_for[i] >= HOLD))
         seen["agent_pos"][rows] = after["agent_pos"]
         for view, frames in after["pixels"].items():
             seen["pixels"][view][rows] = frames
@@ -295,15 +389,10 @@ def play(
         if not going.any():
             break
         if not going.all():
-            state, rows = state.pick(np.flatnonzero(going)), rows[going]
+            on = np.flatnonzero(going)
+            state, rows = state.pick(on), rows[on]
+            memory = None if memory is None else tuple(memory[k] for k in on)
     about = {"model": getattr(model, "name", "")}
-    return [records[i].episode(body.fps, sentence(tasks[i]), told(keep_outs[i]), about | info[i])
-            for i in range(n)]
+    return [records[i].episode(body.fps, sentence(tasks[i]), told(keep_outs[i], probe),
+                               about | info[i]) for i in range(n)]
 
-
-def asked(probe: Probe, state: TableState, tasks: Sequence[str]) -> np.ndarray:
-    """A probe's answer, bool [B]; RoboticsError where it has another shape."""
-    done = np.asarray(probe(state, list(tasks)))
-    if done.shape != (len(state),):
-        raise RoboticsError(f"probe: it gave {done.shape} for {len(state)} runs; [B] is accepted")
-    return done.astype(bool)

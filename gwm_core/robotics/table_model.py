@@ -17,12 +17,14 @@ from torch import Tensor
 
 from ..errors import RoboticsError
 from ..model.contacts import ContactNet, Robot, Things
-from ..model.scene_reader import THINGS, SceneReader
-from .drawing import Table, look_at
+from ..model.pair_reader import PairReader
+from ..model.scene_reader import SceneReader
+from .drawing import Table, draw_runs
 from .rig import Rig
+from .view_look import colour_of, table_of_look
 
-KINDS = ("box", "box", "ball", "box")
-COLOURS = ((0.86, 0.12, 0.12), (0.16, 0.30, 0.80), (0.93, 0.78, 0.14), (0.92, 0.92, 0.93))
+__all__ = ["STATE_NAMES", "TableModel", "TableState", "colour_of", "yaw_of"]
+
 STATE_NAMES = ("x", "y", "z", "roll", "pitch", "yaw", "opening", "effort", "force")
 
 
@@ -51,43 +53,38 @@ class TableState:
 
 
 class TableModel:
-    """``reader``, ``contacts`` and a rig; see the module. Deterministic; shared by all runs."""
+    """``reader``, ``contacts`` and a rig; see the module. Deterministic; shared by all runs.
 
-    def __init__(self, reader: SceneReader, contacts: ContactNet, rig: Rig) -> None:
+    inverse: reads actions out of pairs of looks (``actions_between``), where there is one.
+    """
+
+    def __init__(self, reader: SceneReader, contacts: ContactNet, rig: Rig,
+                 inverse: PairReader | None = None) -> None:
         self.reader, self.contacts, self.rig = reader.eval(), contacts.eval(), rig
+        self.inverse = inverse
 
     @torch.inference_mode()
     def begin(self, observation: dict[str, Any]) -> TableState:
         """Runs that start at an observation (one, or a batch with a leading axis)."""
         pixels, felt = self.checked(observation)
-        seen = self.reader(torch.from_numpy(pixels).permute(0, 1, 4, 2, 3),
-                           torch.from_numpy(felt))
+        tables, places = [], []
+        for look, sense in zip(pixels, felt, strict=True):  # alone: no bit depends on the batch
+            seen = self.reader(torch.from_numpy(look[None]).permute(0, 1, 4, 2, 3),
+                               torch.from_numpy(sense[None]))
+            table, placed = table_of_look(self.rig, look, sense,
+                                          {k: v[0].numpy() for k, v in seen.items()})
+            tables.append(table)
+            places.append(placed)
         pose = torch.from_numpy(felt[:, :6])
         one = torch.from_numpy(felt[:, 6:9])
         robot = Robot(pose, torch.zeros_like(pose), pose, one[:, :1], one[:, 1:2], one[:, 2:],
                       (1 - one[:, :1]).clamp(0, 1))
-        present = (seen["shown"][:, :THINGS] > 0).float()[..., None]
-        place = seen["place"][:, :THINGS]
-        turn = torch.atan2(seen["turn"][:, :THINGS, 0], seen["turn"][:, :THINGS, 1]) / 4
-        zero = torch.zeros_like(turn)
-        axes = torch.stack([turn.cos(), turn.sin(), zero, -turn.sin(), turn.cos(), zero], -1)
-        half = seen["half"][:, :THINGS, None].expand(-1, -1, 3).contiguous()
+        place, axes, half, present = (
+            torch.from_numpy(np.stack([getattr(p, name) for p in places]).astype(np.float32))
+            for name in ("place", "axes", "half", "present"))
         rest = torch.zeros_like(place)
-        things = Things(place, axes, rest, rest, half, present)
-        return TableState(robot, things, self._tables(pixels, pose, seen, half))
-
-    def _tables(self, pixels, pose, seen, half) -> tuple[Table, ...]:
-        masks = seen["mask"].argmax(2).numpy()
-        scale = np.array([0.01, 0.01, 0.01, np.pi / 180, np.pi / 180])
-        offsets = seen["cameras"].numpy() * scale
-        out = []
-        for b, looks in enumerate(pixels):
-            by_view = dict(zip(self.rig.views, looks, strict=True))
-            mask = dict(zip(self.rig.views, masks[b], strict=True))
-            rgb = [colour_of(by_view, mask, 2 + k, COLOURS[k]) for k in range(THINGS)]
-            out.append(look_at(self.rig, by_view, mask, pose[b].numpy(), offsets[b], KINDS,
-                               half[b].numpy(), np.array(rgb)))
-        return tuple(out)
+        things = Things(place, axes, rest, rest, half, present[..., None])
+        return TableState(robot, things, tuple(tables))
 
     @torch.inference_mode()
     def step(self, state: TableState, actions, draw: bool = True):
@@ -104,16 +101,13 @@ class TableModel:
         felt = torch.cat([r.pose, r.opening, r.effort, r.force.clamp(max=30)], 1).numpy()
         out: dict[str, Any] = {"agent_pos": felt.astype(np.float32)}
         if draw:
-            runs = [self._draw(state, b) for b in range(len(state))]
-            out["pixels"] = {v: np.stack([run[v] for run in runs]) for v in self.rig.views}
+            things = state.things
+            rgb, _ = draw_runs(state.tables, r.pose.numpy(), r.opening[:, 0].numpy(),
+                               things.place.numpy(), things.axes.numpy(),
+                               things.present[..., 0].numpy())
+            out["pixels"] = {v: np.ascontiguousarray(rgb[:, k])
+                             for k, v in enumerate(self.rig.views)}
         return out
-
-    def _draw(self, state: TableState, b: int) -> dict[str, np.ndarray]:
-        things = state.things
-        guides = state.tables[b].draw(
-            state.robot.pose[b].numpy(), float(state.robot.opening[b]), things.place[b].numpy(),
-            yaw_of(things.axes[b]).numpy(), things.present[b, :, 0].numpy())
-        return {view: guide.rgb for view, guide in guides.items()}
 
     # ------------------------------------------------------------------ checks
 
@@ -158,10 +152,3 @@ def yaw_of(axes: Tensor) -> Tensor:
     level = each[..., 2].abs().argmin(-1, keepdim=True)
     chosen = torch.gather(each, -2, level[..., None].expand(*level.shape, 3)).squeeze(-2)
     return torch.atan2(chosen[..., 1], chosen[..., 0])
-
-
-def colour_of(views: dict[str, np.ndarray], masks: dict[str, np.ndarray], label: int, usual):
-    """The colour 0..1 of a thing as the fixed views show it, or its usual one."""
-    seen = [views[v][masks[v] == label] for v in views]
-    pixels = np.concatenate(seen)
-    return np.median(pixels, 0) / 255 if len(pixels) >= 4 else np.array(usual)

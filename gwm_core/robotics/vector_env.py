@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import RoboticsError
-from .env import TableEnv, gymnasium
+from .env import NOTHING, TableEnv, gymnasium
 from .loading import load_table
 from .policy import within
-from .rollouts import MAX_TICKS, Probe, asked, join, row
+from .rollouts import MAX_TICKS, Probe, Reading, join, next_reading, row
 from .table_model import TableModel
 
 MODES = ("NextStep", "SameStep", "Disabled")
@@ -106,11 +106,16 @@ class TableVectorEnv(gymnasium.vector.SyncVectorEnv):
         space = self.single_action_space
         state, seen = self.model.step(join([env.state for env in envs]),
                                       within(actions, space.low, space.high))
-        done = [None] * len(envs)
-        if self.probe is not None:
-            done = asked(self.probe, state, [env.task for env in envs]).tolist()
+        if self.probe is None:
+            memories, readings = [None] * len(envs), [NOTHING] * len(envs)
+        else:
+            memory, got = next_reading(
+                self.probe, tuple(m for env in envs for m in env.memory), seen)
+            memories = [(m,) for m in memory]
+            readings = [Reading(got.done[k:k + 1], got.broken[k:k + 1])
+                        for k in range(len(envs))]
         for k, env in enumerate(envs):
-            env.ahead = (state.pick([k]), row(seen, k), done[k])
+            env.ahead = (state.pick([k]), row(seen, k), memories[k], readings[k])
 
     def get_state(self) -> dict[str, Any]:
         """A snapshot of all runs, see TableEnv.get_state."""

@@ -100,9 +100,13 @@ def losses(net: SceneReader, batch: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def train(looks: Looks, out: Path, *, steps: int, seed: int = 0, batch: int = 24,
-          rate: float = 1.5e-3, width: int = 16,
+          rate: float = 1.5e-3, width: int = 16, fast: bool | None = None,
           progress: Callable[[dict], None] | None = None) -> SceneReader:
-    """Train for some steps; resumes from ``out``. Another seed gives an independent reader."""
+    """Train for some steps; resumes from ``out``. Another seed gives an independent reader.
+
+    fast: convolutions in bfloat16; by default where the processor has it (1.6 times as fast).
+    """
+    fast = has_bfloat16() if fast is None else fast
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     net = SceneReader(len(looks.rig.views), width)
@@ -117,7 +121,8 @@ def train(looks: Looks, out: Path, *, steps: int, seed: int = 0, batch: int = 24
         share = step / steps
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 100) * min(1.0, (1 - share) / 0.4 + 0.01)
-        parts = losses(net, looks.batch(rng(seed, "reader", step), batch))
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            parts = losses(net, looks.batch(rng(seed, "reader", step), batch))
         optimiser.zero_grad(set_to_none=True)
         sum(parts.values()).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
@@ -141,6 +146,15 @@ def train(looks: Looks, out: Path, *, steps: int, seed: int = 0, batch: int = 24
             save_run(state, step, config, net, average, optimiser, saved - began)
     net.load_state_dict(average)
     return net.eval()
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16 (without, it is slower than float32)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 @torch.no_grad()

@@ -120,12 +120,12 @@ def pack(work: Path, path: Path) -> str:
     """Write the checkpoint, the policies' eyes beside it and the judges; the fingerprint."""
     from ..evaluation.judges import save_judge
     from ..robotics.eyes import save_eyes
-    from ..robotics.loading import save_table
+    from ..robotics.loading import save_inverse, save_table
     from . import pair_reader
 
     made = save_table(path, network(work, "reader"), network(work, "contacts"),
-                      inverse=network(work, "inverse"),
-                      about={"name": path.stem})
+                      {"name": path.stem})
+    save_inverse(path, network(work, "inverse"))
     save_eyes(companion_path(path, EYES), network(work, "eyes"))
     judge = network(work, "judge")
     save_judge("tabletop", judge,

@@ -7,6 +7,7 @@ shipped checkpoint lies in the package, the checker runs on it too.
 from __future__ import annotations
 
 import importlib
+import itertools
 import subprocess
 import sys
 import warnings
@@ -37,6 +38,8 @@ from gwm_core.simulators.tabletop import violations as sim_violations
 from gwm_core.simulators.tabletop.env import SimEnv
 from gwm_core.simulators.tabletop.env import make_env as make_true_env
 
+from .simple_probe import SimpleProbe
+
 SHIPPED = Path(gwm_core.__file__).parent / "checkpoints" / "gwm-tabletop.safetensors"
 STILL = np.zeros(7, np.float32)
 
@@ -52,14 +55,20 @@ def starts() -> list[dict]:
     return [Tabletop("push", seed).observe() for seed in (1, 3, 5)]
 
 
+class Still:
+    def reset(self) -> None: ...
+
+    def select_action(self, observation) -> np.ndarray:
+        return STILL
+
+
 def actions(*shape: int, seed: int = 0) -> np.ndarray:
     limit = np.array([0.02] * 3 + [0.1] * 3 + [1.0], np.float32)
     return np.random.default_rng(seed).uniform(-1, 1, (*shape, 7)).astype(np.float32) * limit
 
 
-def right(state, tasks) -> np.ndarray:
-    """A probe: the tip is right of x = 2 cm."""
-    return (state.robot.pose[:, 0] > 0.02).numpy()
+right = SimpleProbe(lambda felt, tick, task: felt[0] > 0.02)
+"""Done where the tip is right of x = 2 cm."""
 
 
 def same(a: dict, b: dict, exact: bool = True) -> None:
@@ -202,17 +211,54 @@ def test_ends_and_limits(model, starts):
 
 
 def test_success_holds_for_three_ticks(model, starts):
-    env = TableEnv(model, starts=starts, task="push", probe=lambda state, tasks: [
-        task == "push" and state.tick not in (1, 4) for task in tasks])
+    env = TableEnv(model, starts=starts, task="push", probe=SimpleProbe(
+        lambda felt, tick, task: task == "push" and tick not in (1, 4)))
     _, info = env.reset(seed=0)
     assert info["is_success"] is False and info["task"] == SENTENCES["push"]
     got = [env.step(STILL) for _ in range(7)]  # done at ticks 2, 3, not at 4, then from 5 on
     assert [g[4]["is_success"] for g in got] == [False] * 6 + [True]
     assert [g[2] for g in got] == [False] * 6 + [True] and got[-1][1] == 1.0
-    bad = TableEnv(model, starts=starts, probe=lambda state, tasks: True)
-    bad.reset(seed=0)
+
+
+def test_probes_that_are_none(model, starts):
+    class Short(SimpleProbe):
+        def step(self, memory, observation):
+            return super().step(memory, observation)[0], rollouts_module.Reading(True)
+
+    env = TableEnv(model, starts=starts, probe=Short(lambda *_: True))
+    env.reset(seed=0)
     with pytest.raises(RoboticsError, match="probe"):
-        bad.step(STILL)
+        env.step(STILL)
+    for bad in (lambda state, tasks: [True], SimpleProbe(lambda *_: 1, lambda *_: None)):
+        with pytest.raises(RoboticsError, match="probe"):
+            TableEnv(model, starts=starts, probe=bad).reset(seed=0)
+
+
+def test_violations_of_a_probe(model, starts):
+    """They come with those that are felt, at the start too, in episodes and in snapshots."""
+    probe = SimpleProbe(lambda *_: False,
+                        lambda felt, tick, task: ("drop",) if tick in (0, 2) else (), ("drop",))
+    env = TableEnv(model, starts=starts, task="push", probe=probe)
+    _, info = env.reset(options={"start": 0, "keep_out": starts[0]["agent_pos"][:2]})
+    assert info["violations"] == ("keep_out", "drop")
+    assert env.predicates == ("workspace", "force", "speed", "keep_out", "drop")
+    kept = env.get_state()
+    for _ in range(2):
+        got = [env.step(STILL)[4]["violations"] for _ in range(3)]
+        assert ["drop" in v for v in got] == [False, True, False]
+        env.set_state(kept)
+    env.step(STILL)
+    made = env.branch(np.zeros((2, 3, 7)))  # ticks 1 to 4 of the run
+    assert [e.violations["drop"] for e in made] == [(1,), (1,)]
+    pair = TableVectorEnv(model, 2, starts=starts, task="push", probe=probe)
+    pair.reset(seed=0)
+    pair.step(np.zeros((2, 7)))
+    pair.reset(options={"reset_mask": np.array([True, False])})
+    info = pair.step(np.zeros((2, 7)))[4]
+    assert ["drop" in v for v in info["violations"]] == [False, True]  # each at its own tick
+    episodes = rollouts_module.rollouts(model, [Still(), Still()], starts[:2], 3, task="push",
+                                        probe=probe)
+    assert [e.violations["drop"] for e in episodes] == [(0, 2), (0, 2)]
 
 
 def test_violations_that_are_felt(model, starts):
@@ -237,9 +283,8 @@ def test_violations_that_are_felt(model, starts):
 
 
 def test_snapshot_is_deep(model, starts):
-    def probe(state, tasks):  # done at two ticks, at the third not: no run ends
-        return [state.tick % 3 != 0]
-
+    # done at two ticks, at the third not: no run ends
+    probe = SimpleProbe(lambda felt, tick, task: tick % 3 != 0)
     env = TableEnv(model, starts=starts, probe=probe)
     env.reset(seed=4)
     plan = actions(6)
@@ -279,7 +324,7 @@ def test_branches(model, starts):
         assert np.array_equal(made[0].views[view], made[2].views[view])
     assert not np.array_equal(made[0].state, made[1].state)
     # Nothing of it stays, and stepping gives what was foretold.
-    assert env.get_state()["tick"] == 1 and env.get_state()["rest"][1] == kept["rest"][1]
+    assert env.get_state()["tick"] == 1 and env.get_state()["rest"][1:] == kept["rest"][1:]
     for k, t in ((0, 3), (1, 3)):
         env.set_state(kept)
         for i in range(t):
@@ -446,8 +491,14 @@ def test_batch_snapshot(model, starts):
 
 def test_make_env_as_lerobot_calls_it(model, starts):
     """What lerobot-eval asks of a vector environment."""
+    class FirstRun(SimpleProbe):
+        def begin(self, observation, tasks):
+            memory, _ = super().begin(observation, [next(runs)])
+            return memory, rollouts_module.Reading([False])
+
+    runs = itertools.count()
     env = make_env(n_envs=2, use_async_envs=False, model=model, task="push", max_ticks=3,
-                   starts=starts, probe=lambda state, tasks: np.arange(len(tasks)) == 0)
+                   starts=starts, probe=FirstRun(lambda felt, tick, run: run == 0))
     assert isinstance(env, gymnasium.vector.VectorEnv)
     assert isinstance(env, gymnasium.vector.SyncVectorEnv)  # else it draws no videos
     assert env.call("_max_episode_steps")[0] == 3

@@ -41,6 +41,8 @@ from gwm_core.simulators.tabletop import ACTION_LIMIT, expert, record
 from gwm_core.simulators.tabletop.env import SimEnv
 from gwm_core.simulators.tabletop.truth import in_simulator, simulated_starts
 
+from .simple_probe import SimpleProbe
+
 ONE = {"agent_pos": np.zeros(9, np.float32)}
 MANY = {"agent_pos": np.zeros((4, 9), np.float32)}
 
@@ -309,8 +311,7 @@ def near(a, b) -> None:
         assert (a.views[view] != b.views[view]).mean() < 0.01
 
 
-def left(state, tasks) -> np.ndarray:
-    return (state.robot.pose[:, 0] < -0.05).numpy()
+left = SimpleProbe(lambda felt, tick, task: felt[0] < -0.05)
 
 
 def test_batches_are_as_single_runs(model, starts):

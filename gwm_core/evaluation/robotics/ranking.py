@@ -24,6 +24,7 @@ from ...robotics.evaluation_job import (
     simulator_world,
     stored_starts,
 )
+from ...robotics.eyes import SHIPPED
 from ...robotics.ranking import Ranking, pearson, rank_tasks
 from ...robotics.recipe import Recipe, file, recipe
 from ...robotics.rollouts import MAX_TICKS
@@ -38,9 +39,17 @@ REPLAYED = 12
 """Starts of the open-loop replay, of each task."""
 BATCH = 10
 WORKERS = 2
-EYES = recipe("gwm_core.robotics.eyes:load_eyes")
-PROBE = recipe("gwm_core.robotics.probes:TaskProbe", eyes=EYES)
 Say = Callable[[str], None]
+
+
+def eyes() -> Recipe:
+    """The shipped eyes, as they are now."""
+    return recipe("gwm_core.robotics.eyes:load_eyes", path=file(SHIPPED))
+
+
+def imagined_world(model: str) -> Recipe:
+    """The model, with success and violations read from its pictures."""
+    return model_world(model, MAX_TICKS, recipe("gwm_core.robotics.probes:TaskProbe", eyes=eyes()))
 
 
 def jobs(world: Recipe, task_policies: Callable[[str], Mapping[str, Recipe]], starts: int,
@@ -52,7 +61,8 @@ def jobs(world: Recipe, task_policies: Callable[[str], Mapping[str, Recipe]], st
 
 def built_in(task: str) -> dict[str, Recipe]:
     """All built-in policies of a task."""
-    return {name: recipe("gwm_core.robotics.scripted:make_policy", name=name, task=task, eyes=EYES)
+    seen = eyes()
+    return {name: recipe("gwm_core.robotics.scripted:make_policy", name=name, task=task, eyes=seen)
             for name in POLICIES}
 
 
@@ -76,7 +86,7 @@ def played(world: Recipe, starts: int, seed: int, folder: Path, say: Say, what: 
 def ranking(model: str, seed: int, folder: Path, report: Report, say: Say, starts: int = STARTS
             ) -> list[Metric]:
     """The figures of the whole ranking; its runs go into ``report.info``."""
-    imagined = model_world(model, MAX_TICKS, PROBE)
+    imagined = imagined_world(model)
     true, acted = played(simulator_world(), starts, seed, folder, say, "true runs")
     made, _ = played(imagined, starts, seed, folder, say, "imagined runs")
     replays = replayed(imagined, acted, min(REPLAYED, starts), seed, folder, say)
@@ -200,7 +210,7 @@ def again(model: str, committed: Mapping, seed: int, folder: Path, say: Say, run
     kept = committed["imagined"]
     draw = rng(seed, "ranking", "again")
     problems, count = [], 0
-    imagined = model_world(model, MAX_TICKS, PROBE)
+    imagined = imagined_world(model)
     for name in (str(n) for n in draw.choice(sorted(kept[TASKS[0]]), runs, replace=False)):
         say(f"ranking: {name} once more")
         found, _ = played(imagined, BATCH, int(committed["seed"]), folder, say, name,
