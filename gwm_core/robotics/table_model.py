@@ -109,6 +109,21 @@ class TableModel:
                              for k, v in enumerate(self.rig.views)}
         return out
 
+    @torch.inference_mode()
+    def actions_between(self, pixels: dict[str, Any]) -> np.ndarray:
+        """The actions float32 [T, 7] that lead from look to look of a film, uint8
+        [T + 1, H, W, 3] by view: inverse dynamics, from pictures alone."""
+        if self.inverse is None:
+            raise RoboticsError(f"model {getattr(self, 'name', '')!r}: it has no inverse dynamics; "
+                                "a checkpoint with <name>.inverse.safetensors beside it is "
+                                "accepted")
+        films, _ = self.checked({"pixels": pixels, "agent_pos": np.zeros(
+            (len(next(iter(pixels.values()))), len(STATE_NAMES)), np.float32)})
+        if len(films) < 2:
+            raise RoboticsError("pixels: one look; two or more are accepted")
+        looks = torch.from_numpy(films).permute(0, 1, 4, 2, 3)
+        return self.inverse(looks[:-1], looks[1:])["action"].numpy()
+
     # ------------------------------------------------------------------ checks
 
     def checked(self, observation: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
