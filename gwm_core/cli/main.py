@@ -19,10 +19,15 @@ COMMANDS = {
     "train": "train a checkpoint",
     "eval": "measure the quality of a checkpoint on held-out data",
     "bench": "measure speed and memory",
+    "serve": "offer a robot's table over HTTP, to Runway's public client too",
 }
+INTERNAL = ("worker",)  # started by the library itself, so not listed
 # Packages of an extra, so that a missing one can name the command that installs it.
 EXTRA_OF = {
+    "gymnasium": "robotics",
+    "h5py": "robotics",
     "mujoco": "train",
+    "pyarrow": "robotics",
     "aiohttp": "studio",
     "torchaudio": "studio",
     "torchvision": "studio",
@@ -59,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
             print("not installed (running from the source folder)")
         return 0
     name = argv[0]
-    if name not in COMMANDS:
+    if name not in COMMANDS and name not in INTERNAL:
         _complain(f"unknown command {name!r}; known commands: {', '.join(COMMANDS)}")
         return 2
     from ..errors import GWMError

@@ -14,6 +14,7 @@ from ...robotics.table_model import TableModel
 from ..report import Metric
 
 PAST, AHEAD, BRANCHES, REPEATS = 16, 16, 8, 5
+CHUNK = 17
 
 
 def plans(seed: int, runs: int, ticks: int) -> np.ndarray:
@@ -65,3 +66,36 @@ def speed(model: TableModel, seed: int, say: Callable[[str], None]) -> list[Metr
                REPEATS, "<= 0.65",
                note=f"{BRANCHES} branches of {AHEAD} steps from {PAST} shared ones"),
     ]
+
+
+def sdk_chunk(model: TableModel, seed: int, say: Callable[[str], None]) -> list[Metric]:
+    """robotics.sdk_chunk_s: a chunk of 17 actions through Runway's client, round trip; [] where the
+    client is not installed."""
+    try:
+        from runway_robotics_sdk import RunwayRobotics
+    except ImportError:
+        say('the client is not measured: pip install "gwm[test]" installs runway-robotics-sdk')
+        return []
+    from ...serve.server import Server
+
+    look = load_starts("push", 1)[0].observation
+    views, felt = look["pixels"], look["agent_pos"]
+    path = felt[:7] + np.cumsum(plans(seed, 1, CHUNK * (REPEATS + 1))[0], axis=0)
+    path[:, 6] = 0.0  # the fingers stay open
+    seconds = []
+    with Server(model) as server:
+        client = RunwayRobotics(api_key="local", base_url=server.url)
+        world = client.world_model.create(views["front"], views["wrist"])
+        for k in range(REPEATS + 1):
+            say(f"chunk {k + 1} of {REPEATS + 1} through runway-robotics-sdk")
+            began = time.perf_counter()
+            world.step(path[k * CHUNK : (k + 1) * CHUNK])
+            seconds.append(time.perf_counter() - began)
+    state = model.begin(stacked([look]))
+    began = time.perf_counter()
+    for row in plans(seed, 1, CHUNK)[0]:
+        state, _ = model.step(state, row)
+    alone = time.perf_counter() - began
+    return [Metric("robotics.sdk_chunk_s", float(np.median(seconds[1:])), "s",
+                   {"the first, which begins": seconds[0], "the model alone": alone}, REPEATS,
+                   "<= 1.5", note="the client sleeps .75 to 1.25 s between two questions")]

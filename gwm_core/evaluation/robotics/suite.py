@@ -97,5 +97,5 @@ def bench(seed: int = 0, full: bool = False, progress: Say = print,
           model: str = "gwm-tabletop") -> Report:
     """Speed of the robotics family."""
     table = load_table(model)
-    report = Report("robotics", speed.speed(table, seed, progress), seed, table.fingerprint)
-    return report
+    metrics = speed.speed(table, seed, progress) + speed.sdk_chunk(table, seed, progress)
+    return Report("robotics", metrics, seed, table.fingerprint)
