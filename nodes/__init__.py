@@ -11,6 +11,10 @@ from .inverse import GWMControlsFromVideo
 from .live import register as register_live
 from .models import GWMLoadModel
 from .play import GWMPlayWorld
+from .robotics import GWMCounterfactuals, GWMRobotRollout
+from .robotics_data import GWMLoadRobotDataset, GWMSaveRobotDataset
+from .robotics_evaluation import GWMEvaluatePolicies, GWMFindViolations
+from .robotics_policy import GWMRobotPolicy
 from .routes import register
 from .wan import GWMCameraToWan
 from .worlds import GWMNewWorld, GWMStepWorld
@@ -30,6 +34,13 @@ NODES: list[type[io.ComfyNode]] = [
     GWMSaveWorld,
     GWMLoadWorld,
     GWMCameraToWan,
+    GWMRobotPolicy,
+    GWMRobotRollout,
+    GWMCounterfactuals,
+    GWMEvaluatePolicies,
+    GWMFindViolations,
+    GWMSaveRobotDataset,
+    GWMLoadRobotDataset,
 ]
 
 

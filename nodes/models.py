@@ -13,8 +13,10 @@ from comfy_api.v0_0_2 import io
 from .. import gwm_core as gwm
 from ..gwm_core.about import about
 from ..gwm_core.checkpoint import EMBEDDED, SUFFIX, is_companion, list_models
-from ..gwm_core.errors import GWMError
+from ..gwm_core.errors import CheckpointError, GWMError
+from ..gwm_core.tensor_file import metadata_json, read_header
 from .host import HostModel, operations, pick_device, plain_tensors
+from .tables import KIND, HostTable
 from .types import GWMModel
 
 FOLDER = "gwm"
@@ -28,7 +30,7 @@ folder_paths.folder_names_and_paths[FOLDER] = (
 
 # Models in use, so that a host that keeps no node outputs (--cache-none) does not load the same
 # file for every node; weak: whatever the host lets go of is freed.
-_loaded: weakref.WeakValueDictionary[tuple, HostModel] = weakref.WeakValueDictionary()
+_loaded: weakref.WeakValueDictionary[tuple, HostModel | HostTable] = weakref.WeakValueDictionary()
 _loading = threading.Lock()
 
 
@@ -64,6 +66,34 @@ def file_mark(path: str) -> tuple:
     return path, stat.st_size, stat.st_mtime_ns
 
 
+def kind_of(path: str) -> str:
+    """Which kind of model a file holds; empty where it is none (loading it says what is wrong)."""
+    try:
+        header = read_header(path, "checkpoint", CheckpointError)
+        return str(metadata_json(header, path, CheckpointError).get("kind", ""))
+    except CheckpointError:
+        return ""
+
+
+def host_of(path: str, choice: str) -> HostModel | HostTable:
+    """The model of a file in the host's care, loaded once."""
+    table = kind_of(path) == KIND
+    # What a robot's table computes is small and of numpy: it has nothing to do on a GPU.
+    target = pick_device("cpu" if table else choice)
+    key = (*file_mark(path), str(target))
+    with _loading:
+        host = _loaded.get(key)
+        if host is None:
+            with plain_tensors():
+                if table:
+                    host = HostTable(path)
+                else:
+                    model = gwm.load(path, device=target, operations=operations())
+                    host = HostModel(model, target)
+            _loaded[key] = host
+    return host
+
+
 class GWMLoadModel(io.ComfyNode):
     """Loads a world model: an embedded one or a file from ``models/gwm``."""
 
@@ -84,21 +114,24 @@ class GWMLoadModel(io.ComfyNode):
                     options=names,
                     default=names[0] if names else None,
                     tooltip="gwm-rooms (embedded: nothing to download) imagines first-person "
-                    "rooms. Your own .safetensors checkpoints go into models/gwm.",
+                    "rooms, gwm-tabletop a robot's table. Your own .safetensors checkpoints go "
+                    "into models/gwm.",
                 ),
                 io.Combo.Input(
                     "device",
                     options=["default", "cpu"],
                     default="default",
                     tooltip="default: where ComfyUI runs its models. cpu: always the processor; "
-                    "the embedded model is fast enough there and leaves the GPU to others.",
+                    "the embedded models are fast enough there and leave the GPU to others. A "
+                    "robot's table always runs there.",
                 ),
             ],
             outputs=[
                 GWMModel.Output(
                     "model",
                     display_name="model",
-                    tooltip="The model, for New World and Load World.",
+                    tooltip="The model: of rooms for New World and Load World, of a robot's "
+                    "table for Robot Rollout, Counterfactuals and Evaluate Policies.",
                 ),
                 io.String.Output(
                     "about",
@@ -122,13 +155,6 @@ class GWMLoadModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model_name, device) -> io.NodeOutput:
-        path = model_path(model_name)
-        target = pick_device(device)
-        key = (*file_mark(path), str(target))
-        with _loading:
-            host = _loaded.get(key)
-            if host is None:
-                with plain_tensors():
-                    model = gwm.load(path, device=target, operations=operations())
-                host = _loaded[key] = HostModel(model, target)
-        return io.NodeOutput(host, about(host.model))
+        host = host_of(model_path(model_name), device)
+        model = host.loaded if isinstance(host, HostTable) else host.model
+        return io.NodeOutput(host, about(model))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.v0_0_2 import io
 
 if TYPE_CHECKING:
+    from ..gwm_core.robotics.episode import Episode
+    from ..gwm_core.robotics.eyes import Eyes
     from ..gwm_core.world import World
     from .host import HostModel
 
 GWMModel = io.Custom("GWM_MODEL")
 GWMWorld = io.Custom("GWM_WORLD")
 GWMControlTrack = io.Custom("GWM_CONTROLS")
+GWMPolicy = io.Custom("GWM_POLICY")
+GWMRollouts = io.Custom("GWM_ROLLOUTS")
 
 
 @dataclass(frozen=True)
@@ -26,3 +31,23 @@ class WorldOnWire:
     def get_ram_usage(self) -> int:
         """Bytes, for ComfyUI's caches; the model is counted at its own wire."""
         return int(self.world.get_ram_usage())
+
+
+@dataclass(frozen=True)
+class PolicyOnWire:
+    """What a GWM_POLICY wire carries: a name, and ``make(task, eyes) -> policy`` of one run."""
+
+    name: str
+    make: Callable[[str, Eyes], Any]
+
+
+@dataclass(frozen=True)
+class RolloutsOnWire:
+    """What a GWM_ROLLOUTS wire carries: recorded runs, which nobody changes."""
+
+    episodes: tuple[Episode, ...]
+
+    def get_ram_usage(self) -> int:
+        """Bytes, for ComfyUI's caches."""
+        arrays = [a for e in self.episodes for a in (*e.views.values(), e.state, e.actions)]
+        return sum(int(a.nbytes) for a in arrays)

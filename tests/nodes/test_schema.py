@@ -23,6 +23,13 @@ FROZEN = {
     "GWMSaveWorld",
     "GWMLoadWorld",
     "GWMCameraToWan",
+    "GWMRobotPolicy",
+    "GWMRobotRollout",
+    "GWMCounterfactuals",
+    "GWMEvaluatePolicies",
+    "GWMFindViolations",
+    "GWMSaveRobotDataset",
+    "GWMLoadRobotDataset",
 }
 
 
@@ -109,7 +116,7 @@ def test_locales_are_served(_lab_server):
 def test_examples_are_listed_with_pictures(_lab_server):
     templates = _lab_server.client.call("/workflow_templates")
     names = templates[_lab_server.pack_name]
-    assert sorted(names)[0] == "0_play_a_world" and len(names) == 8
+    assert sorted(names)[0] == "0_play_a_world" and len(names) == 12
     for name in names:
         url = f"{_lab_server.url}/api/workflow_templates/{_lab_server.pack_name}/{name}.jpg"
         assert urllib.request.urlopen(url).read()[:2] == b"\xff\xd8", name

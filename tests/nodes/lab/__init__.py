@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 
 import numpy as np
 import torch
@@ -66,9 +67,21 @@ def tell(value) -> str:
         return " | ".join(tell(item) for item in value)
     if hasattr(value, "world"):
         return f"world {value.world.key} tick {value.world.tick} bytes {value.get_ram_usage()}"
+    if hasattr(value, "episodes"):
+        return "rollouts " + " | ".join(tell_run(episode) for episode in value.episodes)
     if hasattr(value, "to_text"):
         return f"controls {len(value)} {value.to_text()}"
     return f"{type(value).__name__} {value}"
+
+
+def tell_run(episode) -> str:
+    """One line about a recorded run, with a sha256 of its pictures, state and actions."""
+    digest = hashlib.sha256()
+    for array in (*episode.views.values(), episode.state, episode.actions):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    views = ", ".join(f"{name} {list(frames.shape)}" for name, frames in episode.views.items())
+    policy = episode.info.get("policy", "")
+    return f"{policy} {episode.ticks} ticks, {views}, {digest.hexdigest()}"
 
 
 class LabConditioning(io.ComfyNode):
@@ -146,9 +159,42 @@ def spread(path, length: int) -> np.ndarray:
     return np.stack([np.interp(at, np.arange(len(path)), column) for column in path.T], axis=1)
 
 
+_missing: dict = {}
+
+
+class LabHide(io.ComfyNode):
+    """Python packages that count as missing from now on; an empty text brings all back."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="LabHide",
+            category="lab",
+            is_output_node=True,
+            not_idempotent=True,
+            inputs=[io.String.Input("packages")],
+            outputs=[],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, packages):
+        return float("nan")
+
+    @classmethod
+    def execute(cls, packages):
+        for name, module in _missing.items():
+            sys.modules.pop(name, None)
+            sys.modules.update({} if module is None else {name: module})
+        _missing.clear()
+        for name in packages.split():
+            _missing[name] = sys.modules.get(name)
+            sys.modules[name] = None
+        return io.NodeOutput()
+
+
 class LabExtension(ComfyExtension):
     async def get_node_list(self):
-        return [LabTensor, LabTell, LabConditioning, LabWanReference]
+        return [LabTensor, LabTell, LabConditioning, LabWanReference, LabHide]
 
 
 async def comfy_entrypoint():
