@@ -20,6 +20,8 @@ GRASP = 0.010
 """m below a box's centre, where it is taken."""
 LOW = 0.022
 """m: height of the tip while it shoves."""
+EMPTY = 0.2
+"""Opening below which nothing is between the fingers."""
 KEEP_OUT = MARKS.index("keep_out")
 
 
@@ -207,18 +209,23 @@ class Carry(Skill):
         floor = self._place(s)[1]
         height = self._height(floor)
         if s.felt[2] > height - 0.012 or self._count > 9:
-            empty = s.held != self.thing and s.place[self.thing, 2] < self._from[2] + 0.02
+            low = s.held != self.thing and s.place[self.thing, 2] < self._from[2] + 0.02
+            empty = low or s.felt[6] < EMPTY
             return self._next("open" if empty and self.manner.retry else "bring")
         return self._to(s, [*s.felt[:2], height], None, self.manner.grip, 0.034)
 
     def _bring(self, s: Sight) -> np.ndarray | None:
         (goal, floor), thing = self._place(s), s.place[self.thing]
         left = math.dist(thing[:2], goal)
+        if s.felt[6] < EMPTY and self.manner.retry:
+            return self._next("open")
         if self.errors.short and left < self.errors.short * math.dist(self._from[:2], goal):
             return self._next("open")
         if left < 0.008 or self._count > 30:
             return self._next("lower")
         hold = s.felt[:2] - thing[:2]
+        if float(np.hypot(*hold)) > 0.05:  # it stayed behind: the hold would grow with every step
+            hold = np.zeros(2)
         return self._over(s, goal + hold, None, self.manner.grip, self._height(floor))
 
     def _lower(self, s: Sight) -> np.ndarray | None:
