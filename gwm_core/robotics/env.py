@@ -22,6 +22,8 @@ import numpy as np
 
 from ..embodiment import Embodiment
 from ..errors import RoboticsError
+from .futures import check_futures, disagreement
+from .futures import futures as imagine_futures
 from .loading import load_table, tabletop_embodiment
 from .rollouts import (
     HOLD,
@@ -203,6 +205,8 @@ class TableEnv(RobotEnv):
     starts       first looks to begin at, one drawn by the seed of ``reset``
     task         a name (push, pick_place, stack, slide) or any sentence
     probe        tells success and more violations, see ``rollouts.Probe``; without it: None
+    futures      0, or how many futures are imagined beside the run (2 to 64, see ``futures``):
+                 info then has ``uncertainty``, how far they are apart (m)
 
     Options of ``reset``: ``observation`` (a first look of the user's own), ``start`` (an index into
     starts), ``keep_out`` (centre (x, y) in m of the zone that the tip must not come near).
@@ -212,7 +216,10 @@ class TableEnv(RobotEnv):
 
     def __init__(self, model: TableModel | str = "gwm-tabletop", *,
                  starts: Sequence[dict[str, Any]] = (), task: str = "", max_ticks: int = MAX_TICKS,
-                 probe: Probe | None = None, render_mode: str | None = None) -> None:
+                 probe: Probe | None = None, render_mode: str | None = None,
+                 futures: int = 0) -> None:
+        self.futures = check_futures(futures) if futures != 0 else 0
+        self.many: TableState | None = None
         self.model = model if isinstance(model, TableModel) else load_table(model)
         body = getattr(self.model, "embodiment", None) or tabletop_embodiment(self.model.rig)
         super().__init__(body, task, max_ticks, render_mode)
@@ -249,6 +256,9 @@ class TableEnv(RobotEnv):
                 "agent_pos": look["agent_pos"]}
         # begin() may keep views of what it is given, so that it gets arrays of its own
         self.state = self.model.begin(copied(look))
+        if self.futures:
+            seed = int(self.np_random.integers(2**31))
+            self.many = imagine_futures(self.state, self.futures, seed)
         self.ahead, self._held, self._keep_out = None, 0, keep_out
         self.predicates = told(keep_out, self.probe)
         self._now = felt_violations(felt[0], None, keep_out)
@@ -258,6 +268,9 @@ class TableEnv(RobotEnv):
         return copied(look)
 
     def _advance(self, action: np.ndarray) -> dict[str, Any]:
+        if self.many is not None:
+            same = np.repeat(action[None], self.futures, 0)
+            self.many, _ = self.model.step(self.many, same, draw=False)
         if self.ahead is None:
             self.state, batch = self.model.step(self.state, action[None])
             seen, reading = row(batch, 0), NOTHING
@@ -271,6 +284,12 @@ class TableEnv(RobotEnv):
         self._now = merged(felt, reading.broken[0])
         return seen
 
+    def _info(self) -> dict[str, Any]:
+        info = super()._info()
+        if self.many is not None:
+            info["uncertainty"] = float(disagreement(self.many, self.futures)[0])
+        return info
+
     def _done(self) -> bool | None:
         return None if self.probe is None else self._held >= HOLD
 
@@ -279,10 +298,11 @@ class TableEnv(RobotEnv):
 
     def _kept(self) -> tuple:
         # The tables are values that nothing writes to; tensors are copied.
-        return self.state.pick([0]), self.memory, self._held, self._keep_out, self._now
+        return (self.state.pick([0]), self.many, self.memory, self._held, self._keep_out,
+                self._now)
 
     def _restore(self, kept: tuple) -> None:
-        state, self.memory, self._held, self._keep_out, self._now = kept
+        state, self.many, self.memory, self._held, self._keep_out, self._now = kept
         self.state, self.ahead = state.pick([0]), None
         self.predicates = told(self._keep_out, self.probe)
 

@@ -9,9 +9,12 @@ import numpy as np
 
 from ..errors import RoboticsError
 from .env import NOTHING, TableEnv, gymnasium
+from .eyes import load_eyes
 from .loading import load_table
 from .policy import within
+from .probes import TaskProbe
 from .rollouts import MAX_TICKS, Probe, Reading, join, next_reading, row
+from .starts import load_starts
 from .table_model import TableModel
 
 MODES = ("NextStep", "SameStep", "Disabled")
@@ -32,7 +35,8 @@ class TableVectorEnv(gymnasium.vector.SyncVectorEnv):
     def __init__(self, model: TableModel | str = "gwm-tabletop", num_envs: int = 1, *,
                  starts: Sequence[dict[str, Any]] = (), task: str | Sequence[str] = "",
                  max_ticks: int = MAX_TICKS, probe: Probe | None = None,
-                 render_mode: str | None = None, autoreset_mode: Any = None) -> None:
+                 render_mode: str | None = None, autoreset_mode: Any = None,
+                 futures: int = 0) -> None:
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
             raise RoboticsError(f"num_envs: {num_envs!r}; a whole number from 1 is accepted")
         tasks = [task] * num_envs if isinstance(task, str) else list(task)
@@ -43,7 +47,8 @@ class TableVectorEnv(gymnasium.vector.SyncVectorEnv):
         # A table model is a value without state of its own: all runs share it.
         super().__init__(
             [lambda t=t: TableEnv(self.model, starts=starts, task=t, max_ticks=max_ticks,
-                                  probe=probe, render_mode=render_mode) for t in tasks],
+                                  probe=probe, render_mode=render_mode, futures=futures)
+             for t in tasks],
             autoreset_mode=mode_of(autoreset_mode))
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None
@@ -157,21 +162,24 @@ def check_count(n_envs: int) -> int:
 
 def make_env(
     n_envs: int = 1, use_async_envs: bool = False, model: TableModel | str = "gwm-tabletop",
-    task: str = "push", *, starts: Sequence[Any], max_ticks: int = MAX_TICKS,
+    task: str = "push", *, starts: Sequence[Any] | None = None, max_ticks: int = MAX_TICKS,
     probe: Probe | None = None, render_mode: str | None = "rgb_array",
     autoreset_mode: Any = "SameStep", cfg: Any = None,
 ) -> gymnasium.vector.VectorEnv:
     """What LeRobot's EnvHub calls in an ``env.py``: a vector environment.
 
     use_async_envs  changes nothing: the runs share one model step in any case
-    starts          first looks to begin from
+    starts          first looks to begin from; by default those of the task that come with the pack
+    probe           tells success, which LeRobot's evaluation counts; by default the pack's own
     autoreset_mode  SAME_STEP, as LeRobot's own environments: it reads ``final_info``
     cfg             LeRobot's; its ``task`` is taken where it is a text
 
-    LeRobot's evaluation counts ``is_success`` and cannot read None: it needs a ``probe``.
     ``gwm_core.simulators.tabletop.env.make_env`` is the same for the true world.
     """
     named = getattr(cfg, "task", None)
     task = named if isinstance(named, str) and named else task
+    if starts is None:
+        starts = [start.observation for start in load_starts(task)]
+    probe = TaskProbe(load_eyes()) if probe is None else probe
     return TableVectorEnv(model, n_envs, starts=starts, task=task, max_ticks=max_ticks,
                           probe=probe, render_mode=render_mode, autoreset_mode=autoreset_mode)

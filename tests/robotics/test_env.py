@@ -476,6 +476,37 @@ def test_batch_options_and_errors(model, starts):
         TableVectorEnv(model, 0, starts=starts)
 
 
+def test_futures_say_how_sure_a_run_is(model, starts):
+    """The run itself is what it is without them; snapshots keep them."""
+    env = TableEnv(model, starts=starts, max_ticks=4, futures=6)
+    plain = TableEnv(model, starts=starts, max_ticks=4)
+    seen, info = env.reset(seed=3)
+    same(seen, plain.reset(seed=3)[0])
+    assert 0 < info["uncertainty"] < 0.05 and "uncertainty" not in plain._info()
+    kept, told = env.get_state(), []
+    for _ in range(2):
+        steps = [env.step(actions(1, seed=k)[0]) for k in range(2)]
+        told.append([step[4]["uncertainty"] for step in steps])
+        env.set_state(kept)
+    same(steps[0][0], plain.step(actions(1, seed=0)[0])[0])
+    assert told[0] == told[1] and told[0][0] != info["uncertainty"]
+    many = TableVectorEnv(model, 2, starts=starts, max_ticks=4, futures=6)
+    many.reset(seed=3)
+    apart = many.step(actions(2))[4]["uncertainty"]
+    assert apart.shape == (2,) and (apart > 0).all()
+    with pytest.raises(RoboticsError, match="2 to 64"):
+        TableEnv(model, starts=starts, futures=1)
+
+
+@pytest.mark.skipif(not SHIPPED.exists(), reason="no checkpoint")
+def test_make_env_with_what_the_pack_brings():
+    env = make_env(n_envs=2, task="pick_place")
+    seen, _ = env.reset(seed=0)
+    assert seen["pixels"]["wrist"].shape == (2, 64, 64, 3)
+    info = env.step(np.zeros((2, 7), np.float32))[4]
+    assert info["is_success"].tolist() == [False, False]
+
+
 def test_batch_snapshot(model, starts):
     env = TableVectorEnv(model, 2, starts=starts, max_ticks=3)
     env.reset(seed=1)

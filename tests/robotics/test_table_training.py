@@ -1,4 +1,4 @@
-"""What trains gwm-tabletop: data that is what it says, training that learns, resumes and repeats."""
+"""What trains gwm-tabletop: data that is what it says; training learns, resumes and repeats."""
 
 from __future__ import annotations
 

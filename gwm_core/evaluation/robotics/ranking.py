@@ -35,7 +35,7 @@ from .violations import violations
 
 TASKS = ("push", "pick_place")
 STARTS = 50
-REPLAYED = 12
+REPLAYED = 10
 """Starts of the open-loop replay, of each task."""
 BATCH = 10
 WORKERS = 2
