@@ -20,7 +20,7 @@ RUNS = {False: 12, True: 48}
 MOMENTS = {False: 12, True: 40}
 LESSONS = {False: (40, 12), True: (200, 50)}
 """Episodes to learn from, and tries in the true world."""
-SCENES = {False: 1, True: 6}
+SCENES = {False: 1, True: 4}
 """Of each task, for planning."""
 COMMITTED = Path(__file__).resolve().parents[2] / "checkpoints"
 FROM_RANKING = ("robotics.ranking_r", "robotics.ranking_rho", "robotics.mmrv",
