@@ -9,10 +9,12 @@ import http.client
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -408,8 +410,10 @@ def test_the_command_serves_a_checkpoint_and_ends_at_ctrl_c(model, look, tmp_pat
     file = tmp_path / "table.safetensors"
     save_table(file, model.reader, model.contacts)
     command = [sys.executable, "-m", "gwm_core.cli", "serve", "--port", "0", "--model", str(file)]
+    # A shell's background job ignores Ctrl-C, and what it starts as well
+    listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True) as process:
+                          text=True, preexec_fn=listens) as process:
         try:
             assert "starting gwm-tabletop" in process.stdout.readline()
             line = process.stdout.readline()
@@ -419,7 +423,7 @@ def test_the_command_serves_a_checkpoint_and_ends_at_ctrl_c(model, look, tmp_pat
                 look["pixels"]["front"], look["pixels"]["wrist"])
             env.step(poses(look, 4))
             assert len(env.frames) == 4
-            process.send_signal(subprocess.signal.SIGINT)
+            process.send_signal(signal.SIGINT)
             assert process.wait(20) == 0
             rest = process.stdout.read() + process.stderr.read()
             assert "Traceback" not in rest and "stopping" in rest
