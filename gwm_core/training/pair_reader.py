@@ -84,8 +84,14 @@ class Pairs:
                 "moved": moved.float()}
 
     def batch(self, draw: np.random.Generator, size: int) -> dict[str, Tensor]:
+        """Pairs at random, in colours and light of their own and with noise."""
         e, t = (torch.from_numpy(draw.integers(n, size=size)) for n in self.count)
-        return self.at(e, t)
+        out = self.at(e, t)
+        gain = torch.from_numpy(draw.uniform(0.8, 1.2, (size, 1, 3, 1, 1)).astype(np.float32))
+        for name in ("before", "after"):
+            noise = torch.from_numpy(draw.standard_normal(out[name].shape, np.float32)) * 3
+            out[name] = (out[name].float() * gain + noise).clamp(0, 255)
+        return out
 
 
 def train(pairs: Pairs, out: Path, *, steps: int, seed: int = 0, batch: int = 32,
