@@ -1,7 +1,7 @@
 """Environments: gymnasium's own checker, snapshots, branches, batches against single runs.
 
-The table model has untrained weights: a real model, of which no picture is judged here. Where the
-shipped checkpoint lies in the package, the checker runs on it too.
+The table model has untrained weights: a real model, of which no picture is judged here. The checker
+runs on the shipped checkpoint too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import itertools
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -19,7 +18,6 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 
-import gwm_core
 from gwm_core.errors import RoboticsError
 from gwm_core.model.contacts import ContactNet
 from gwm_core.model.scene_reader import SceneReader
@@ -40,7 +38,6 @@ from gwm_core.simulators.tabletop.env import make_env as make_true_env
 
 from .simple_probe import SimpleProbe
 
-SHIPPED = Path(gwm_core.__file__).parent / "checkpoints" / "gwm-tabletop.safetensors"
 STILL = np.zeros(7, np.float32)
 
 
@@ -110,11 +107,6 @@ def test_checker_on_the_simulator():
 
 
 def test_checker_on_the_shipped_checkpoint(starts):
-    if not SHIPPED.exists():
-        # Until it is there, asking for it must say so instead of giving another model.
-        with pytest.raises(gwm_core.errors.GWMError, match="gwm-tabletop"):
-            TableEnv(starts=starts)
-        return
     shipped = load_table()
     strict_check(lambda render_mode=None: TableEnv(shipped, starts=starts, task="push",
                                                    render_mode=render_mode))
@@ -498,7 +490,6 @@ def test_futures_say_how_sure_a_run_is(model, starts):
         TableEnv(model, starts=starts, futures=1)
 
 
-@pytest.mark.skipif(not SHIPPED.exists(), reason="no checkpoint")
 def test_make_env_with_what_the_pack_brings():
     env = make_env(n_envs=2, task="pick_place")
     seen, _ = env.reset(seed=0)

@@ -10,7 +10,7 @@ from gwm_core.errors import CheckpointError, RoboticsError
 from gwm_core.model.contacts import ContactNet
 from gwm_core.model.scene_reader import MARKS, SceneReader
 from gwm_core.robotics import eyes as eyes_module
-from gwm_core.robotics.eyes import SHIPPED, Eyes, Sight, eyes_of, load_eyes, save_eyes
+from gwm_core.robotics.eyes import Eyes, Sight, eyes_of, load_eyes, save_eyes
 from gwm_core.robotics.loading import save_table
 from gwm_core.robotics.policy import LIMIT
 from gwm_core.robotics.rig import tabletop_rig
@@ -217,9 +217,7 @@ def test_the_set():
                  lambda: Scripted("swim", noisy_eyes(), Manner())):
         with pytest.raises(RoboticsError, match="pick_place"):
             call()
-    if not SHIPPED.exists():
-        with pytest.raises(CheckpointError, match="gwm-tabletop.eyes"):
-            make_policy("expert", "push")
+    assert make_policy("expert", "push").eyes is load_eyes()  # the shipped ones
 
 
 def test_one_look_at_a_time(untrained, looks):

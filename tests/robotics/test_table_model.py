@@ -9,6 +9,7 @@ import torch
 from gwm_core.errors import CheckpointError, RoboticsError
 from gwm_core.model.contacts import LEASH, LIMIT_HIGH, LIMIT_LOW, ContactNet, rotate
 from gwm_core.model.scene_reader import SceneReader
+from gwm_core.robotics import table_model
 from gwm_core.robotics.drawing import look_at
 from gwm_core.robotics.loading import load_table, save_table
 from gwm_core.robotics.rig import Rig, tabletop_rig
@@ -163,3 +164,22 @@ def test_a_checkpoint_gives_the_same_model(model, looks, tmp_path):
     a, b = (m.step(m.begin(looks[0]), ACTIONS[0])[1]["agent_pos"] for m in (model, loaded))
     assert np.allclose(a, b, atol=2e-3)  # stored in half precision
     assert loaded.embodiment.control_dim == 7
+
+
+def test_kept_looks_change_nothing(looks, monkeypatch):
+    """A look that was read before begins the same run; another feeling is another look; what is
+    kept is bounded."""
+    monkeypatch.setattr(table_model, "LOOKS_KEPT", 2)
+    torch.manual_seed(0)
+    fresh = TableModel(SceneReader(width=8), ContactNet(width=16), RIG)
+    with torch.no_grad():
+        fresh.reader.join[0].weight[:, -9:] *= 100  # what is felt matters to untrained weights
+    felt = looks[0] | {"agent_pos": looks[0]["agent_pos"] + np.float32(0.05)}
+    first = [fresh.begin(o).things.place.clone() for o in (looks[0], felt)]
+    assert not torch.equal(*first)
+    calls = []
+    fresh.reader.register_forward_pre_hook(lambda *_: calls.append(1))
+    again = [fresh.begin(o).things.place for o in (looks[0], felt)]
+    assert not calls and all(map(torch.equal, first, again))
+    fresh.begin(looks[1])
+    assert len(calls) == 1 and len(fresh._looks) == 2

@@ -8,13 +8,16 @@ from collections.abc import Callable
 import numpy as np
 
 from ...noise import rng
+from ...robotics.evaluation_job import Job, evaluate_jobs, stored_starts
 from ...robotics.rollouts import stacked
 from ...robotics.starts import load_starts
 from ...robotics.table_model import TableModel
 from ..report import Metric
+from .ranking import built_in, imagined_world
 
 PAST, AHEAD, BRANCHES, REPEATS = 16, 16, 8, 5
 CHUNK = 17
+PLAYERS, POOL_STARTS = ("expert", "noisy-15", "slow-40", "inexact-40"), 20
 
 
 def plans(seed: int, runs: int, ticks: int) -> np.ndarray:
@@ -99,3 +102,23 @@ def sdk_chunk(model: TableModel, seed: int, say: Callable[[str], None]) -> list[
     return [Metric("robotics.sdk_chunk_s", float(np.median(seconds[1:])), "s",
                    {"the first, which begins": seconds[0], "the model alone": alone}, REPEATS,
                    "<= 1.5", note="the client sleeps .75 to 1.25 s between two questions")]
+
+
+def workers(model: str, seed: int, say: Callable[[str], None]) -> list[Metric]:
+    """robotics.pool_speedup: the same evaluation here and in pools of one and two processes, the
+    start of the processes included."""
+    policies = {name: one for name, one in built_in("push").items() if name in PLAYERS}
+    job = {"push": Job(policies, stored_starts("push"), POOL_STARTS, imagined_world(model), seed)}
+    rates, reports = {}, []
+    for name, executor, count in (("inline", "inline", 1), ("a pool of 1", "pool", 1),
+                                  ("a pool of 2", "pool", 2)):
+        say(f"{len(PLAYERS)} policies from {POOL_STARTS} starts: {name}")
+        began = time.perf_counter()
+        results = evaluate_jobs(job, executor, count)["push"]
+        rates[name] = float(results.ticks.sum()) / (time.perf_counter() - began)
+        reports.append(results.to_json())
+    if not reports[0] == reports[1] == reports[2]:
+        raise AssertionError("the executors gave different reports")
+    return [Metric("robotics.pool_speedup", rates["a pool of 2"] / rates["inline"], "x",
+                   {f"ticks/s {name}": rate for name, rate in rates.items()}, len(PLAYERS) *
+                   POOL_STARTS, note="the three reports are the same")]

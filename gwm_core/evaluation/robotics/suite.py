@@ -101,4 +101,5 @@ def bench(seed: int = 0, full: bool = False, progress: Say = print,
     """Speed of the robotics family."""
     table = load_table(model)
     metrics = speed.speed(table, seed, progress) + speed.sdk_chunk(table, seed, progress)
+    metrics += speed.workers(model, seed, progress)
     return Report("robotics", metrics, seed, table.fingerprint)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import RoboticsError
 from ...noise import rng
+from ...robotics.scripted_skills import across
 from .randomise import check_task
 from .sim import ACTION_LIMIT
 from .tasks import Truth
@@ -255,7 +256,7 @@ class Expert:
             ahead = line / max(left, 1e-6)
         if self._beyond:
             left += self._beyond
-        turn = _across(math.atan2(ahead[1], ahead[0]), truth.rpy[2])
+        turn = across(math.atan2(ahead[1], ahead[0]), truth.rpy[2])
         back = 0.012 + float(np.hypot(*half[:2]))
         low = 0.022 + self._offset[2] - self._press
         closing, tip, rel = 0.7, truth.tip, truth.tip[:2] - pos[:2]
@@ -355,13 +356,3 @@ def _nearest_quarter(yaw: float, now: float) -> float:
     while turn < -1.45:
         turn += quarter
     return turn
-
-
-def _across(heading: float, now: float) -> float:
-    """The yaw at which both fingers stand across a heading, nearest to the gripper's own."""
-    turn = heading - math.pi / 2
-    turn += math.pi * round((now - turn) / math.pi)
-    if abs(turn) > 1.45:
-        other = turn - math.copysign(math.pi, turn)
-        turn = other if abs(other) < abs(turn) else turn
-    return float(np.clip(turn, -1.48, 1.48))
