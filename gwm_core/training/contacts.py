@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from torch import Tensor
 
 from ..model.contacts import ContactNet, Robot, Things
 from ..noise import rng
-from .state_file import load_run, save_run
+from .fit import Plan, fit
 
 FORCE = 10.0
 
@@ -116,23 +114,12 @@ def train(files: list[Path], out: Path, *, steps: int, seed: int = 0, batch: int
           most: int = 8, rate: float = 1e-3, width: int = 128,
           progress: Callable[[dict], None] | None = None) -> ContactNet:
     """Train for some steps; unrolls grow from 1 tick to ``most``. Resumes from ``out``."""
-    out.mkdir(parents=True, exist_ok=True)
     motion = Motion(files)
     torch.manual_seed(seed)
     net = ContactNet(width)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-4)
-    average = {k: v.clone() for k, v in net.state_dict().items()}
-    state, step, spent = out / "contacts.run.safetensors", 0, 0.0
-    config = {"model": net.config, "batch": batch, "most": most, "rate": rate, "seed": seed,
-              "steps": steps}
-    if state.exists():
-        step, spent = load_run(state, config, net, average, optimiser)
-    began, total, saved = time.monotonic() - spent, [], time.monotonic()
-    while step < steps:
-        share = step / steps
-        length = 1 + int((most - 1) * min(1.0, share / 0.7))
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 200) * min(1.0, (1 - share) / 0.4 + 0.01)
+
+    def parts(step: int) -> dict[str, Tensor]:
+        length = 1 + int((most - 1) * min(1.0, step / steps / 0.7))
         draw = rng(seed, "contacts", step)
         robot, things, actions, after = motion.window(draw, batch, length)
         generator = torch.Generator().manual_seed(int(draw.integers(2**62)))
@@ -142,30 +129,11 @@ def train(files: list[Path], out: Path, *, steps: int, seed: int = 0, batch: int
             robot, things = net(robot, things, actions[:, k])
             moved = ((after["place"][:, k] - start).norm(dim=-1) > 0.002).float()
             loss = loss + loss_of(robot, things, after, k, moved)
-        loss = loss / length
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        decay = min(0.999, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for k, v in net.state_dict().items():
-                average[k].lerp_(v, 1 - decay)
-        step += 1
-        total.append(float(loss.detach()))
-        if step % 100 == 0:
-            line = {"step": step, "length": length, "loss": float(np.mean(total)),
-                    "minutes": (time.monotonic() - began) / 60}
-            total = []
-            with open(out / "log.jsonl", "a", encoding="utf-8") as log:
-                log.write(json.dumps(line) + "\n")
-            if progress is not None:
-                progress(line)
-        if time.monotonic() - saved > 60 or step == steps:
-            saved = time.monotonic()
-            save_run(state, step, config, net, average, optimiser, saved - began)
-    net.load_state_dict(average)
-    return net.eval()
+        return {"loss": loss / length}
+
+    plan = Plan(steps, rate, weight_decay=1e-4, warm=200, decay=0.999)
+    config = {"batch": batch, "most": most, "seed": seed}
+    return fit(net, plan, out / "contacts.run.safetensors", config, parts, progress)
 
 
 def _shaken(things: Things, generator: torch.Generator) -> Things:

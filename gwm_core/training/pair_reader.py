@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from torch import Tensor
 from ..model.pair_reader import ACTION, PairReader
 from ..noise import rng
 from ..robotics.rig import tabletop_rig
-from .state_file import load_run, save_run
+from .fit import Plan, fit
 
 FIELDS = ("pixels", "felt", "actions")
 TICKS = 24
@@ -98,48 +96,20 @@ def train(pairs: Pairs, out: Path, *, steps: int, seed: int = 0, batch: int = 32
           rate: float = 1e-3, width: int = 16,
           progress: Callable[[dict], None] | None = None) -> PairReader:
     """Train for some steps; resumes from ``out``. Another seed gives an independent reader."""
-    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     net = PairReader(width=width)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-3)
-    average = {k: v.clone() for k, v in net.state_dict().items()}
-    config = {"model": net.config, "batch": batch, "rate": rate, "seed": seed, "steps": steps}
-    state, step, spent = out / "pairs.run.safetensors", 0, 0.0
-    if state.exists():
-        step, spent = load_run(state, config, net, average, optimiser)
     scale = torch.tensor(ACTION)
-    began, kept, saved = time.monotonic() - spent, [], time.monotonic()
-    while step < steps:
-        share = step / steps
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 100) * min(1.0, (1 - share) / 0.5 + 0.01)
+
+    def parts(step: int) -> dict[str, Tensor]:
         b = pairs.batch(rng(seed, "pairs", step), batch)
         found = net(b["before"], b["after"])
         loss = (F.smooth_l1_loss(found["action"] / scale, b["action"] / scale, beta=0.1)
                 + F.smooth_l1_loss(found["moved"] / scale[:6], b["moved"] / scale[:6], beta=0.1))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        decay = min(0.998, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for k, v in net.state_dict().items():
-                average[k].lerp_(v, 1 - decay)
-        step += 1
-        kept.append(float(loss.detach()))
-        if step % 100 == 0:
-            line = {"step": step, "loss": float(np.mean(kept)),
-                    "minutes": (time.monotonic() - began) / 60}
-            kept = []
-            with open(out / "log.jsonl", "a", encoding="utf-8") as log:
-                log.write(json.dumps(line) + "\n")
-            if progress is not None:
-                progress(line)
-        if time.monotonic() - saved > 60 or step == steps:
-            saved = time.monotonic()
-            save_run(state, step, config, net, average, optimiser, saved - began)
-    net.load_state_dict(average)
-    return net.eval()
+        return {"loss": loss}
+
+    config = {"batch": batch, "seed": seed}
+    return fit(net, Plan(steps, rate, fall=0.5), out / "pairs.run.safetensors", config, parts,
+               progress)
 
 
 @torch.no_grad()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from ..model.scene_reader import SIDE, THINGS, SceneReader
 from ..noise import rng
 from ..raster import projection
 from ..robotics.rig import Rig, tabletop_rig
-from .state_file import load_run, save_run
+from .fit import Plan, fit
 
 
 class Looks:
@@ -107,45 +105,16 @@ def train(looks: Looks, out: Path, *, steps: int, seed: int = 0, batch: int = 24
     fast: convolutions in bfloat16; by default where the processor has it (1.6 times as fast).
     """
     fast = has_bfloat16() if fast is None else fast
-    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     net = SceneReader(len(looks.rig.views), width)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-3)
-    average = {k: v.clone() for k, v in net.state_dict().items()}
-    config = {"model": net.config, "batch": batch, "rate": rate, "seed": seed, "steps": steps}
-    state, step, spent = out / "reader.run.safetensors", 0, 0.0
-    if state.exists():
-        step, spent = load_run(state, config, net, average, optimiser)
-    began, kept, saved = time.monotonic() - spent, [], time.monotonic()
-    while step < steps:
-        share = step / steps
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 100) * min(1.0, (1 - share) / 0.4 + 0.01)
+
+    def parts(step: int) -> dict[str, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            parts = losses(net, looks.batch(rng(seed, "reader", step), batch))
-        optimiser.zero_grad(set_to_none=True)
-        sum(parts.values()).backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimiser.step()
-        decay = min(0.998, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for k, v in net.state_dict().items():
-                average[k].lerp_(v, 1 - decay)
-        step += 1
-        kept.append({k: float(v.detach()) for k, v in parts.items()})
-        if step % 50 == 0:
-            line = {k: float(np.mean([p[k] for p in kept])) for k in kept[0]}
-            line |= {"step": step, "minutes": (time.monotonic() - began) / 60}
-            kept = []
-            with open(out / "log.jsonl", "a", encoding="utf-8") as log:
-                log.write(json.dumps(line) + "\n")
-            if progress is not None:
-                progress(line)
-        if time.monotonic() - saved > 60 or step == steps:
-            saved = time.monotonic()
-            save_run(state, step, config, net, average, optimiser, saved - began)
-    net.load_state_dict(average)
-    return net.eval()
+            return losses(net, looks.batch(rng(seed, "reader", step), batch))
+
+    plan = Plan(steps, rate, clip=2.0, every=50)
+    config = {"batch": batch, "seed": seed}
+    return fit(net, plan, out / "reader.run.safetensors", config, parts, progress)
 
 
 def has_bfloat16() -> bool:

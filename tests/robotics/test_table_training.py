@@ -13,7 +13,7 @@ from gwm_core.raster import projection
 from gwm_core.robotics.rig import tabletop_rig
 from gwm_core.robotics.starts import load_starts, save_starts
 from gwm_core.simulators.tabletop.truth import simulated_starts
-from gwm_core.training import pair_reader, scene_looks, scene_reader, tabletop
+from gwm_core.training import fit, pair_reader, scene_looks, scene_reader, tabletop
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +129,19 @@ def test_starts_come_back(tmp_path):
         load_starts("push", path=file)
     with pytest.raises(RoboticsError, match="missing"):
         load_starts("push", path=tmp_path / "none.npz")
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(pairs, tmp_path, monkeypatch):
+    """Stopped in the middle and begun again: what one go gives, bit for bit."""
+    data = pair_reader.Pairs(pairs)
+    whole = pair_reader.train(data, tmp_path / "whole", steps=150, batch=4, width=8)
+    monkeypatch.setattr(fit, "SAVED_EVERY", 0.0)
+
+    def stop(line: dict) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pair_reader.train(data, tmp_path / "parts", steps=150, batch=4, width=8, progress=stop)
+    again = pair_reader.train(data, tmp_path / "parts", steps=150, batch=4, width=8)
+    for one, two in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, two)
