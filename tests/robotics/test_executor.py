@@ -372,7 +372,9 @@ def test_a_killed_run_goes_on(how, tmp_path):
         [sys.executable, "-c", code, json.dumps(items), name_of(logged), str(kept)], cwd=ROOT,
         stderr=subprocess.PIPE, text=True,
     )
+    # The worker runs ahead of whoever keeps its results: wait for both.
     wait_for(lambda: any(call["n"] == 3 for call in calls(log)), 60)
+    wait_for(lambda: len(list(kept.glob("*.npz"))) == 3)
     process.send_signal(how)
     _, said = process.communicate(timeout=20)
     assert process.returncode == -how
