@@ -64,3 +64,7 @@ class Cancelled(Exception):
 
 class RoboticsError(GWMError):
     """A policy, episode, data set or specification does not fit, or a package for it is missing."""
+
+
+class AvatarError(GWMError):
+    """A portrait, voice, motion or avatar checkpoint does not fit."""

@@ -1,4 +1,4 @@
-"""The socket of the live player: bytes in and out. What they mean is gwm_core.live's."""
+"""The sockets of live players: bytes in and out. What they mean is gwm_core's."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ def _limits() -> Limits:
 
 #: Every player of this server.
 hub = Hub(_limits(), busy=_computing)
+#: All that freeing the host's memory ends.
+hubs: list = [hub]
 
 
 def _refused(request: web.Request) -> str | None:
@@ -61,7 +63,12 @@ async def why(request: web.Request) -> web.Response:
 
 
 async def live(request: web.Request) -> web.StreamResponse:
-    """One page's socket."""
+    """The socket of a page that plays a world."""
+    return await serve(request, hub)
+
+
+async def serve(request: web.Request, hub) -> web.StreamResponse:
+    """One page's socket, whose messages go to a link of ``hub``."""
     refused = _refused(request)
     if refused is not None:
         raise web.HTTPForbidden(text=refused)
@@ -128,7 +135,8 @@ async def _notice_free(request: web.Request, response: web.StreamResponse) -> No
         asked = await request.json()
         if asked.get("unload_models") or asked.get("free_memory"):
             why = "ComfyUI has freed its memory; press Play to go on."
-            await asyncio.get_running_loop().run_in_executor(None, hub.free, why)
+            for each in hubs:
+                await asyncio.get_running_loop().run_in_executor(None, each.free, why)
 
 
 def register() -> None:

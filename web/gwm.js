@@ -1,6 +1,7 @@
 // The pack's front end: registers its extensions; what they do lives in the other files.
 import { app } from "../../scripts/app.js";
 import { addCheckLine, refreshCheckLine } from "./check_line.js";
+import { addAvatarPanel } from "./avatar/node.js";
 import { addPlayer } from "./play/node.js";
 import { playSettings } from "./play/settings.js";
 
@@ -22,5 +23,13 @@ app.registerExtension({
 
   nodeCreated(node) {
     addPlayer(node);
+  },
+});
+
+app.registerExtension({
+  name: "gwm.LiveAvatar",
+
+  nodeCreated(node) {
+    addAvatarPanel(node);
   },
 });

@@ -14,7 +14,8 @@ MAX_BYTES = 1 << 20
 MAX_TICKS = 10_000_000
 
 #: Message type -> name -> (kinds that are accepted, whether it must be there)
-_FORMS: dict[str, dict[str, tuple[tuple[type, ...], bool]]] = {
+Forms = dict[str, dict[str, tuple[tuple[type, ...], bool]]]
+FORMS: Forms = {
     "open": {
         "token": ((str,), True),
         "walk": ((dict, str, type(None)), False),
@@ -40,7 +41,7 @@ class BadMessage(GWMError):
     """A message that is none, or does not have the form it must have."""
 
 
-def read(text: str | bytes) -> dict[str, Any]:
+def read(text: str | bytes, forms: Forms = FORMS) -> dict[str, Any]:
     """A message of a page as a dict with "type"; BadMessage says what is accepted."""
     if isinstance(text, bytes):
         raise BadMessage("message: bytes came; JSON text is accepted")
@@ -51,9 +52,9 @@ def read(text: str | bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise BadMessage("message: no JSON") from None
     kind = message.get("type") if isinstance(message, dict) else None
-    form = _FORMS.get(kind) if isinstance(kind, str) else None
+    form = forms.get(kind) if isinstance(kind, str) else None
     if form is None:
-        raise BadMessage(f"message: type {str(kind)[:40]!r}; accepted are {', '.join(_FORMS)}")
+        raise BadMessage(f"message: type {str(kind)[:40]!r}; accepted are {', '.join(forms)}")
     for name, (kinds, needed) in form.items():
         value = message.get(name)
         if name not in message:

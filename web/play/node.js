@@ -79,7 +79,7 @@ function hide(node, walk) {
 }
 
 // The wheel zooms the graph, also over the player, unless the world has the keyboard.
-function forwardWheel(place) {
+export function forwardWheel(place) {
   const focused = () => place.contains(place.ownerDocument.activeElement);
   place.addEventListener("focusin", () => place.setAttribute("data-capture-wheel", "true"));
   place.addEventListener("focusout", ({ relatedTarget }) => {
@@ -110,7 +110,7 @@ function forwardWheel(place) {
 }
 
 // Calls `then` behind a method of this one object, without replacing what it does.
-function after(object, name, then) {
+export function after(object, name, then) {
   const before = object[name];
   object[name] = function (...values) {
     const result = before?.apply(this, values);

@@ -1,5 +1,5 @@
-// Queues just what a player needs: the graph above its node runs, and hands its world to the
-// server's live players under a token that this page has made up.
+// Queues just what a player needs: the graph above its node runs, and hands its world (or its
+// character) to the server's live players under a token that this page has made up.
 import { api, app, executionIds } from "./host.js";
 import { t } from "./text.js";
 
@@ -11,16 +11,16 @@ const FRONT = -1; // of the queue
 export class OpenError extends Error {}
 
 // The run that this node would take part in: {prompt, id, signature}.
-export async function plan(node) {
+export async function plan(node, input = "world", missing = t("noWorld")) {
   const prompt = await app.graphToPrompt();
   const id = executionIds(node).find((one) => one in prompt.output);
   if (id === undefined) throw new OpenError(t("notInRun"));
-  if (!Array.isArray(prompt.output[id].inputs.world)) throw new OpenError(t("noWorld"));
-  return { prompt, id, signature: signatureOf(prompt.output, id) };
+  if (!Array.isArray(prompt.output[id].inputs[input])) throw new OpenError(missing);
+  return { prompt, id, signature: signatureOf(prompt.output, id, input) };
 }
 
 // What the world of a node is made of, as text: equal texts give equal worlds.
-export function signatureOf(output, id) {
+export function signatureOf(output, id, input = "world") {
   const parts = {};
   const visit = (one) => {
     if (one in parts || !output[one]) return;
@@ -28,7 +28,7 @@ export function signatureOf(output, id) {
     parts[one] = [class_type, inputs];
     for (const value of Object.values(inputs)) if (isLink(value)) visit(String(value[0]));
   };
-  const world = output[id].inputs.world;
+  const world = output[id].inputs[input];
   visit(String(world[0]));
   return JSON.stringify([world, Object.entries(parts).sort(([a], [b]) => (a < b ? -1 : 1))]);
 }
@@ -42,12 +42,13 @@ export function makeToken() {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// Runs the plan with a token in place of the walk. `told(text, done, total)` says what happens.
+// Runs the plan with a token in place of the walk (or of another widget). `told(text, done, total)`
+// says what happens.
 // Resolves when the world has been handed over; rejects with OpenError, or an AbortError.
-export async function run({ prompt, id }, token, told, signal) {
+export async function run({ prompt, id }, token, told, signal, widget = "walk") {
   const watch = new Watch(prompt.output, told);
   try {
-    prompt.output[id].inputs.walk = JSON.stringify({ gwm_open: token });
+    prompt.output[id].inputs[widget] = JSON.stringify({ gwm_open: token });
     told(t("preparing"));
     const reply = await queue(prompt, id);
     await watch.until(reply.prompt_id, signal);

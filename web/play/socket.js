@@ -7,8 +7,8 @@ const LONGEST_WAIT = 4000;
 const OPEN_WITHIN = 15000;
 
 // From the page's own address: https gives wss, and a base path of a proxy stays.
-export function socketAddress(api, page = location.href) {
-  const address = new URL(api.apiURL(ROUTE), page);
+export function socketAddress(api, page = location.href, route = ROUTE) {
+  const address = new URL(api.apiURL(route), page);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   return address.href;
 }
@@ -43,6 +43,13 @@ export class LiveSocket {
   send(message) {
     if (!this.ready) return false;
     this.socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  // Bytes, unless too many wait already: then they are dropped.
+  sendBytes(bytes, most) {
+    if (!this.ready || this.socket.bufferedAmount > most) return false;
+    this.socket.send(bytes);
     return true;
   }
 

@@ -226,11 +226,16 @@ function language() {
   return String(chosen).slice(0, 2).toLowerCase();
 }
 
-// The text of that name; {words} in braces are filled in. A name that is missing gives itself.
-export function t(name, values = {}) {
-  const text = TABLES[language()]?.[name] ?? EN[name] ?? name;
-  return text.replace(/\{(\w+)\}/g, (whole, word) => values[word] ?? whole);
+// A function that gives the text of a name; {words} in braces are filled in. A name that is missing
+// gives itself.
+export function translator(tables) {
+  return (name, values = {}) => {
+    const text = tables[language()]?.[name] ?? tables.en[name] ?? name;
+    return text.replace(/\{(\w+)\}/g, (whole, word) => values[word] ?? whole);
+  };
 }
+
+export const t = translator(TABLES);
 
 export function has(name) {
   return name in EN;

@@ -323,12 +323,12 @@ export class View {
   }
 }
 
-function label(button, title) {
+export function label(button, title) {
   button.title = title;
   button.setAttribute("aria-label", title);
 }
 
-function make(tag, className = "", attributes = {}, text = "") {
+export function make(tag, className = "", attributes = {}, text = "") {
   const element = document.createElement(tag);
   if (className) element.className = className;
   for (const [name, value] of Object.entries(attributes)) {

@@ -1,0 +1,1 @@
+"""Avatars: any portrait, driven by any voice; talking and listening."""
