@@ -9,9 +9,12 @@ import pytest
 
 from gwm_core.clip import Clip
 from gwm_core.embodiment import ControlSpec, Embodiment, ViewSpec
+from gwm_core.live import Hub
 from gwm_core.noise import noise
 from gwm_core.store import StateStore
 from gwm_core.world import Observation, World
+
+from .live_page import Clock
 
 
 @dataclass(frozen=True)
@@ -120,3 +123,32 @@ class FakeModel:
 def fake_model():
     """The class, so that a test can make models of its own shape."""
     return FakeModel
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def slow_hub(clock):
+    """A hub whose thread the test is: ``hub.turn(seconds)`` makes what is due in that time."""
+    hub = Hub(clock=clock)
+    hub._start = lambda: None
+    hub._wake.wait = lambda seconds: setattr(clock, "now", clock.now + seconds)
+
+    def turn(seconds):
+        end = clock.now + seconds
+        while clock.now < end and hub._round():
+            pass
+
+    hub.turn = turn
+    return hub
+
+
+@pytest.fixture
+def hub():
+    """A hub as it is, with a thread and the real clock."""
+    hub = Hub()
+    yield hub
+    hub.free("")
