@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .world import World
 
 Progress = Callable[[int, int, "np.ndarray | None"], None]
+FRESH = 4
+"""Starting points for rewinding whose gaps hardly grow when the store is full."""
 
 
 class State(Protocol):
@@ -56,8 +58,9 @@ class StateStore:
 
     max_bytes  what may be kept in all; the newest state stays even if it alone is larger
     every      states at multiples of this many ticks are kept longer, as starting points for
-               rewinding; those of the running walk are thinned evenly, of older walks the deepest
-               go first. Out of use they are kept as arrays where that is smaller.
+               rewinding; those of the running walk are thinned, the more the older they are (a
+               second back is near at hand however long the walk); of older walks the deepest go
+               first. Out of use they are kept as arrays where that is smaller.
     recent     how many other states that no living World stands on are kept at most
     """
 
@@ -252,7 +255,8 @@ class StateStore:
             self._count(entry, 1)
 
     def _least_useful(self, sparse: list[bytes], newest: bytes | None) -> bytes:
-        """Of old walks the deepest; of the running one that whose loss widens the gaps least."""
+        """Of old walks the deepest; of the running one that whose loss widens the gaps least,
+        where gaps may grow with the square root of their age."""
         last: dict[bytes, int] = {}
         for entry in self._entries.values():
             last[entry.walk] = max(last.get(entry.walk, 0), entry.used)
@@ -263,13 +267,15 @@ class StateStore:
             walk = [k for k in others if self._entries[k].walk == oldest]
             return max(walk, key=lambda k: self._entries[k].tick)
         ticks = sorted(e.tick for e in self._entries.values() if e.walk == current)
+        now = self._entries[newest].tick if newest in self._entries else 0
 
-        def gap(key: bytes) -> tuple[int, int]:
+        def gap(key: bytes) -> tuple[float, int]:
             tick = self._entries[key].tick
             below = max((t for t in ticks if t < tick), default=0)
             above = min((t for t in ticks if t > tick), default=tick + self.every)
             same = ticks.count(tick) > 1
-            return (0 if same else above - below, self._entries[key].used)
+            young = FRESH * self.every / (FRESH * self.every + abs(now - tick))
+            return (0.0 if same else (above - below) * young**0.5, self._entries[key].used)
 
         return min(sparse, key=gap)
 

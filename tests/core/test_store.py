@@ -79,15 +79,23 @@ def test_a_state_larger_than_the_cap_still_works(fake_model):
         assert model.calls == calls + 1 and len(model.store) == 1 and world.tick == tick
 
 
-def test_ancestors_of_the_running_walk_thin_out_evenly(fake_model):
-    model = fake_model(ballast=10 * KB, store=StateStore(100 * KB, every=10))
+def test_ancestors_of_the_running_walk_thin_out_with_age(fake_model):
+    """A second back is near at hand however long the walk; its beginning is not lost either."""
+    model = fake_model(ballast=10 * KB, store=StateStore(160 * KB, every=10))
     model.store._freeze = lambda entry: None
     world = model.new_world()
-    for _ in range(300):
+    back = []
+    for tick in range(1, 3001):
         world = world.step("W")[0]
+        if tick > 1000 and tick % 37 == 0:
+            kept = model.store.ticks(world.chain()[0])
+            back.append(tick - 12 - max(t for t in kept if t <= tick - 12))
+    assert np.max(back) < 150, "evenly it would be 300"
     ticks = [0, *model.store.ticks(world.chain()[0])]
     gaps = np.diff(ticks)
-    assert len(ticks) >= 8 and ticks[-1] == 300 and gaps.max() <= 4 * 300 / len(ticks)
+    assert len(ticks) >= 10 and ticks[-1] == 3000 and gaps.max() <= 1000
+    half = len(gaps) // 2
+    assert np.median(gaps[:half]) > np.median(gaps[half:])
 
 
 def test_old_walks_lose_their_deepest_states_first(fake_model):

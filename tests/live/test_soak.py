@@ -25,6 +25,11 @@ STATES_MB, CLIPS_MB = 256, 32
 SETTLED, MOST_GROWTH_MB = 1200, 60
 """Seconds after which the stores are full, and what the server may grow from there on."""
 SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.Persist": True}
+LOOK = """({ state: player.state, why: player.session.why, asked: player.session.expected,
+  server: player.session.state, tick: player.session.tick, cursor: player.cursor,
+  ticks: player.ticks, connected: player.session.connected, said: player.view.notices.innerText,
+  waits: player.view.waitText.textContent, focus: document.activeElement?.className })"""
+"""What is told of a player that does not do what it should."""
 TROUBLE = re.compile(r"Traceback|gwm: .*(failed|stumbled|could not)")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 900)]
@@ -50,13 +55,21 @@ def walk_about(editor: Editor, seconds: float, generator) -> None:
         )
 
 
+def press_play(editor: Editor) -> None:
+    """Play, or an account of why it does not."""
+    try:
+        editor.press_play()
+    except Exception as error:
+        raise AssertionError(f"{error}: {editor.player(LOOK)}, {editor.errors}") from error
+
+
 def rewind(editor: Editor) -> None:
     """A second back, and on from there."""
     editor.leave()
     before = editor.player("player.ticks")
     editor.page.click('[data-gwm="back"]')
     editor.page.wait_for_timeout(500)
-    editor.press_play()
+    press_play(editor)
     assert before - 13 <= editor.player("player.ticks")
 
 
@@ -68,10 +81,24 @@ def reload(editor: Editor) -> int:
     return before
 
 
-def test_soak(record_property):
+def test_soak(record_testsuite_property):
     graph, generator = new_world(PROMPT, 7), rng(7, "soak")
     memory: list[tuple[float, float]] = []
     speeds: list[float] = []
+    try:
+        play_on(graph, generator, memory, speeds)
+    finally:
+        record_testsuite_property("memory", [(round(t), round(mb)) for t, mb in memory])
+        record_testsuite_property("ticks a second", [round(speed, 1) for speed in speeds])
+    third = len(speeds) // 3
+    assert np.median(speeds[-third:]) > np.median(speeds[:third]) / 2, speeds
+    settled = [mb for at, mb in memory if at >= SETTLED]
+    if len(settled) > 2:
+        assert settled[-1] - settled[0] <= MOST_GROWTH_MB, memory
+
+
+def play_on(graph, generator, memory: list, speeds: list) -> None:
+    """The whole time, with a reload of the page after each twelfth of it."""
     with Chromium() as chromium, Comfy(settings=SETTINGS).fresh() as comfy:
         comfy.stores(graph, STATES_MB, CLIPS_MB)
         began = time.monotonic()
@@ -79,7 +106,7 @@ def test_soak(record_property):
             editor.build(graph)
             ticks = 0
             while (spent := time.monotonic() - began) < SECONDS:
-                editor.press_play()
+                press_play(editor)
                 assert editor.player("player.ticks") >= ticks
                 made, started = editor.player("player.stats.received"), time.monotonic()
                 walk_about(editor, min(SECONDS / RELOADS, SECONDS - spent + 1), generator)
@@ -92,12 +119,5 @@ def test_soak(record_property):
         time.sleep(GRACE + 5)
         left = comfy.stores(graph, STATES_MB, CLIPS_MB)
         log = comfy.log.read_text(errors="replace")
-    record_property("memory", [(round(t), round(mb)) for t, mb in memory])
-    record_property("ticks a second", [round(speed, 1) for speed in speeds])
     assert left["sessions"] == 0, "a vanished page's session was not freed"
     assert not TROUBLE.search(log), log[-3000:]
-    third = len(speeds) // 3
-    assert np.median(speeds[-third:]) > np.median(speeds[:third]) / 2, speeds
-    settled = [mb for at, mb in memory if at >= SETTLED]
-    if len(settled) > 2:
-        assert settled[-1] - settled[0] <= MOST_GROWTH_MB, memory
