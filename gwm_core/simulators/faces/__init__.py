@@ -1,0 +1,1 @@
+"""Faces: procedural portraits and performances, the truth that avatars are trained on."""
