@@ -1,0 +1,31 @@
+"""Smooth curves through a few landmarks, as tables over -1..1 that are fast to look up."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+COUNT = 129
+AT = np.linspace(-1, 1, COUNT).astype(np.float32)
+
+
+def table(at: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """float32 [COUNT]: a monotone cubic (Fritsch and Carlson 1980) through the points ``at``, in
+    any order; points that fall together, or run back, are nudged apart."""
+    order = np.argsort(at, kind="stable")
+    at, values = np.asarray(at, np.float64)[order], np.asarray(values, np.float64)[order]
+    at = np.maximum.accumulate(at + 1e-3 * np.arange(len(at)))
+    return PchipInterpolator(at, values, extrapolate=False)(
+        np.clip(AT, at[0], at[-1])).astype(np.float32)
+
+
+def look(values: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """The table at ``s``; its ends beyond."""
+    x = np.clip((s + 1) * (0.5 * (COUNT - 1)), 0, COUNT - 1)
+    i = np.minimum(x.astype(np.intp), COUNT - 2)
+    return values[i] + np.diff(values)[i] * (x - i.astype(x.dtype))
+
+
+def cover(v, top, bottom):
+    """0..1: how much of a pixel row at v lies between two edges; a thin gap covers its share."""
+    return np.clip(bottom - v + 0.5, 0, 1) - np.clip(top - v + 0.5, 0, 1)
