@@ -11,6 +11,8 @@ def about(model) -> str:
     """
     embodiment = model.embodiment
     lines = [f"{model.name} ({embodiment.name}), fingerprint {model.fingerprint[:12]}"]
+    if "motion" in embodiment.extra:
+        return "\n".join([*lines, *_of_faces(embodiment), *_stated(model)])
     views = ", ".join(f"{v.name} {v.width}x{v.height}" for v in embodiment.views)
     sound = f"; sound at {embodiment.sample_rate} Hz" if embodiment.sample_rate else ""
     lines.append(
@@ -19,10 +21,21 @@ def about(model) -> str:
     )
     for spec in embodiment.controls:
         lines.append(f"  {_control(spec)}")
-    for title, key in (("Imaginer", "imaginer"), ("Licence", "licence")):
-        if model.metadata.get(key):
-            lines.append(f"{title}: {model.metadata[key]}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_stated(model)])
+
+
+def _stated(model) -> list[str]:
+    titles = (("Imaginer", "imaginer"), ("Licence", "licence"))
+    return [f"{title}: {model.metadata[key]}" for title, key in titles if model.metadata.get(key)]
+
+
+def _of_faces(embodiment) -> list[str]:
+    channels, ahead = embodiment.extra["motion"], embodiment.extra.get("look_ahead", 0)
+    return [
+        f"{embodiment.tick_rate:g} frames a second; hears two voices, {embodiment.sample_rate} Hz, "
+        f"{1000 * ahead / embodiment.tick_rate:.0f} ms ahead",
+        f"moves {len(channels)} channels: {', '.join(channels)}",
+    ]
 
 
 def _control(spec) -> str:

@@ -25,8 +25,8 @@ FORMAT = "gwm-checkpoint"
 BANK_FORMAT = "gwm-bank"
 VERSION = 1
 SUFFIX = ".safetensors"
-BANK, INVERSE, EYES = "bank", "inverse", "eyes"
-COMPANIONS = (BANK, INVERSE, EYES)
+BANK, INVERSE, EYES, LANDMARKS = "bank", "inverse", "eyes", "landmarks"
+COMPANIONS = (BANK, INVERSE, EYES, LANDMARKS)
 """Files beside a checkpoint, ``<name>.<companion>.safetensors``: parts of it, no models."""
 EMBEDDED = Path(__file__).parent / "checkpoints"
 REQUIRED = ("name", "kind", "embodiment", "config", "licence")

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from comfy_api.v0_0_2 import ComfyExtension, io
 
+from .avatars import GWMCharacter, GWMDriveAvatar
+from .avatars_conversation import GWMConversation
+from .avatars_examples import GWMExampleAvatar
+from .avatars_live import GWMLiveAvatar
+from .avatars_live import register as register_avatars
+from .avatars_report import GWMLipSyncReport
 from .controls import GWMCameraPath, GWMControls, GWMJoinControls
 from .events import GWMBranchWorld, GWMWorldEvent
 from .files import GWMLoadWorld, GWMSaveWorld
@@ -41,6 +47,12 @@ NODES: list[type[io.ComfyNode]] = [
     GWMFindViolations,
     GWMSaveRobotDataset,
     GWMLoadRobotDataset,
+    GWMExampleAvatar,
+    GWMCharacter,
+    GWMDriveAvatar,
+    GWMConversation,
+    GWMLiveAvatar,
+    GWMLipSyncReport,
 ]
 
 
@@ -51,4 +63,5 @@ class GWMExtension(ComfyExtension):
         # Here, since the oldest supported host never calls on_load.
         register()
         register_live()
+        register_avatars()
         return list(NODES)

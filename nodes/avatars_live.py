@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import folder_paths
 import numpy as np
@@ -25,7 +26,7 @@ from ..gwm_core.avatars.take import read_take
 from ..gwm_core.errors import AvatarError, GWMError
 from .adapt import frames_to_image
 from .avatars_shared import (
-    as_strong,
+    actor_of,
     audio_of,
     character_input,
     dial_inputs,
@@ -35,7 +36,6 @@ from .avatars_shared import (
     frames_input,
     length_line,
     model_input,
-    rig_of,
     seed_input,
     size_input,
 )
@@ -43,7 +43,9 @@ from .faces import HostFaces, faces_on
 from .host import TickProgress
 from .live import hubs, serve
 from .models import file_mark
-from .types import CharacterOnWire
+
+if TYPE_CHECKING:
+    from ..gwm_core.avatars.actor import Actor
 
 ROUTE = "/gwm/avatar"
 NOTHING = "nothing was recorded yet: press Start in the node, then Record, and talk"
@@ -120,10 +122,10 @@ class GWMLiveAvatar(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, character, seed, size, max_frames, take, **dials) -> io.NodeOutput:
-        faces, rig = faces_on(model), rig_of(character, size)
+        faces, actor = faces_on(model), actor_of(character, size, dials)
         token = _token(take)
         if token is not None:
-            hub.offer(token, _cast(faces, character, rig, seed, dials))
+            hub.offer(token, _cast(faces, actor, seed, dials))
             return io.NodeOutput(*[ExecutionBlocker(None)] * OUTPUTS)
         if not take:
             nothing = [ExecutionBlocker(None)] * (OUTPUTS - 1)
@@ -135,7 +137,7 @@ class GWMLiveAvatar(io.ComfyNode):
         with faces.faces() as loaded, Film(path, sound) as film:
             motions = curves_from_voice(
                 loaded, voice, heard, seed=seed, dials=dials_of(dials), ticks=sound.ticks)
-            shot = shoot(as_strong(character, motions), rig.draw, sound.ticks, film=film,
+            shot = shoot(motions, actor.draw, sound.ticks, film=film,
                          most_frames=max_frames, progress=TickProgress(sound.ticks))
         report = length_line(sound.ticks, len(shot.frames))
         return io.NodeOutput(
@@ -144,20 +146,17 @@ class GWMLiveAvatar(io.ComfyNode):
         )
 
 
-def _cast(
-    faces: HostFaces, character: CharacterOnWire, rig, seed: int, dials: dict[str, float]
-) -> Cast:
+def _cast(faces: HostFaces, actor: Actor, seed: int, dials: dict[str, float]) -> Cast:
     """How the avatar of a page is made: the driver and drawing of a run, one tick at a time."""
     from ..gwm_core.avatars.driver import Driver
 
     def make(send: Callable[[str | bytes], None], encoding: str) -> LiveAvatar:
         return LiveAvatar(
             lambda: Driver(faces.loaded, seed=seed, dials=dials_of(dials)),
-            lambda motion: rig.draw(next(iter(as_strong(character, [motion])))),
-            send, encoding, faces.live, Path(folder_paths.get_input_directory()),
+            actor.draw, send, encoding, faces.live, Path(folder_paths.get_input_directory()),
         )
 
-    height, width = rig.draw(np.zeros(24, np.float32)).shape[:2]
+    height, width = actor.size
     return Cast(make, width, height)
 
 
@@ -175,7 +174,7 @@ def _token(take: str) -> str | None:
 def take_path(take: str) -> Path:
     """A take's file in the input folder; anything outside of it is refused."""
     root = os.path.realpath(folder_paths.get_input_directory())
-    path = os.path.realpath(os.path.join(root, take))
+    path = os.path.realpath(os.path.join(root, take.replace("\0", "")))
     if os.path.commonpath([root, path]) != root or not os.path.isfile(path):
         raise AvatarError(
             f"take: {take[:200]!r} is no file in ComfyUI's input folder; press Record in the node, "

@@ -15,11 +15,16 @@ from ..gwm_core.about import about
 from ..gwm_core.checkpoint import EMBEDDED, SUFFIX, is_companion, list_models
 from ..gwm_core.errors import CheckpointError, GWMError
 from ..gwm_core.tensor_file import metadata_json, read_header
+from .faces import KIND as FACES
+from .faces import HostFaces
 from .host import HostModel, operations, pick_device, plain_tensors
-from .tables import KIND, HostTable
+from .tables import KIND as TABLE
+from .tables import HostTable
 from .types import GWMModel
 
 FOLDER = "gwm"
+#: Stands first in the list: what a fresh node is set to.
+FIRST = "gwm-rooms"
 
 folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
 # A new folder name starts without any extensions, which means "all files".
@@ -28,9 +33,11 @@ folder_paths.folder_names_and_paths[FOLDER] = (
     {SUFFIX},
 )
 
+AnyHost = HostModel | HostTable | HostFaces
+
 # Models in use, so that a host that keeps no node outputs (--cache-none) does not load the same
 # file for every node; weak: whatever the host lets go of is freed.
-_loaded: weakref.WeakValueDictionary[tuple, HostModel | HostTable] = weakref.WeakValueDictionary()
+_loaded: weakref.WeakValueDictionary[tuple, AnyHost] = weakref.WeakValueDictionary()
 _loading = threading.Lock()
 
 
@@ -42,7 +49,7 @@ def embedded_models() -> dict[str, Path]:
 def model_names() -> list[str]:
     """Embedded models first, then the files in ``models/gwm`` and its extra paths."""
     files = [f for f in folder_paths.get_filename_list(FOLDER) if not is_companion(f)]
-    return [*embedded_models(), *files]
+    return [*sorted(embedded_models(), key=lambda name: name != FIRST), *files]
 
 
 def model_path(name: str) -> str:
@@ -75,18 +82,18 @@ def kind_of(path: str) -> str:
         return ""
 
 
-def host_of(path: str, choice: str) -> HostModel | HostTable:
+def host_of(path: str, choice: str) -> AnyHost:
     """The model of a file in the host's care, loaded once."""
-    table = kind_of(path) == KIND
-    # What a robot's table computes is small and of numpy: it has nothing to do on a GPU.
-    target = pick_device("cpu" if table else choice)
+    own = {TABLE: HostTable, FACES: HostFaces}.get(kind_of(path))
+    # What a robot's table and faces compute is small: it has nothing to do on a GPU.
+    target = pick_device("cpu" if own else choice)
     key = (*file_mark(path), str(target))
     with _loading:
         host = _loaded.get(key)
         if host is None:
             with plain_tensors():
-                if table:
-                    host = HostTable(path)
+                if own:
+                    host = own(path)
                 else:
                     model = gwm.load(path, device=target, operations=operations())
                     host = HostModel(model, target)
@@ -114,8 +121,8 @@ class GWMLoadModel(io.ComfyNode):
                     options=names,
                     default=names[0] if names else None,
                     tooltip="gwm-rooms (embedded: nothing to download) imagines first-person "
-                    "rooms, gwm-tabletop a robot's table. Your own .safetensors checkpoints go "
-                    "into models/gwm.",
+                    "rooms, gwm-tabletop a robot's table, gwm-faces moves faces. Your own "
+                    ".safetensors checkpoints go into models/gwm.",
                 ),
                 io.Combo.Input(
                     "device",
@@ -123,7 +130,7 @@ class GWMLoadModel(io.ComfyNode):
                     default="default",
                     tooltip="default: where ComfyUI runs its models. cpu: always the processor; "
                     "the embedded models are fast enough there and leave the GPU to others. A "
-                    "robot's table always runs there.",
+                    "robot's table and faces always run there.",
                 ),
             ],
             outputs=[
@@ -131,7 +138,8 @@ class GWMLoadModel(io.ComfyNode):
                     "model",
                     display_name="model",
                     tooltip="The model: of rooms for New World and Load World, of a robot's "
-                    "table for Robot Rollout, Counterfactuals and Evaluate Policies.",
+                    "table for Robot Rollout, Counterfactuals and Evaluate Policies, of faces "
+                    "for Drive Avatar and Conversation.",
                 ),
                 io.String.Output(
                     "about",
@@ -156,5 +164,5 @@ class GWMLoadModel(io.ComfyNode):
     @classmethod
     def execute(cls, model_name, device) -> io.NodeOutput:
         host = host_of(model_path(model_name), device)
-        model = host.loaded if isinstance(host, HostTable) else host.model
+        model = host.model if isinstance(host, HostModel) else host.loaded
         return io.NodeOutput(host, about(model))

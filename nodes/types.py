@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.v0_0_2 import io
 
 if TYPE_CHECKING:
+    from ..gwm_core.avatars.character import Character
     from ..gwm_core.robotics.episode import Episode
     from ..gwm_core.robotics.eyes import Eyes
     from ..gwm_core.world import World
@@ -19,6 +20,7 @@ GWMWorld = io.Custom("GWM_WORLD")
 GWMControlTrack = io.Custom("GWM_CONTROLS")
 GWMPolicy = io.Custom("GWM_POLICY")
 GWMRollouts = io.Custom("GWM_ROLLOUTS")
+GWMCharacterWire = io.Custom("GWM_CHARACTER")
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,20 @@ class RolloutsOnWire:
         """Bytes, for ComfyUI's caches."""
         arrays = [a for e in self.episodes for a in (*e.views.values(), e.state, e.actions)]
         return sum(int(a.nbytes) for a in arrays)
+
+
+@dataclass(frozen=True)
+class CharacterOnWire:
+    """What a GWM_CHARACTER wire carries: a portrait with its points, and how strongly it moves.
+
+    found  whether its points come from a face that was found, and not from a centred default
+    """
+
+    character: Character
+    strength: float
+    found: bool
+
+    def get_ram_usage(self) -> int:
+        """Bytes, for ComfyUI's caches."""
+        alpha = self.character.alpha
+        return int(self.character.image.nbytes + (0 if alpha is None else alpha.nbytes))

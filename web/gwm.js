@@ -1,5 +1,6 @@
 // The pack's front end: registers its extensions; what they do lives in the other files.
 import { app } from "../../scripts/app.js";
+import { addAnchors } from "./avatar_anchors.js";
 import { addCheckLine, refreshCheckLine } from "./check_line.js";
 import { addAvatarPanel } from "./avatar/node.js";
 import { addPlayer } from "./play/node.js";
@@ -31,5 +32,13 @@ app.registerExtension({
 
   nodeCreated(node) {
     addAvatarPanel(node);
+  },
+});
+
+app.registerExtension({
+  name: "gwm.Character",
+
+  nodeCreated(node) {
+    addAnchors(node);
   },
 });

@@ -68,7 +68,9 @@ class _Offer:
 
 
 class AvatarHub:
-    """Where pages meet characters."""
+    """Where pages meet characters; ``forms`` are the messages that they may send."""
+
+    forms: Forms = FORMS
 
     def __init__(
         self, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic
@@ -100,9 +102,15 @@ class AvatarHub:
             self._tidy()
             if len(self._links) >= self.limits.links:
                 raise SessionError(f"{self.limits.links} pages are connected; no more fit")
-            link = AvatarLink(self, send, near, close, self._clock)
+            link = self.new_link(send, near, close)
             self._links.add(link)
         return link
+
+    def new_link(
+        self, send: Callable[[str | bytes], None], near: bool, close: Callable[[], None]
+    ) -> AvatarLink:
+        """A link of this hub."""
+        return AvatarLink(self, send, near, close, self._clock)
 
     def left(self, link: AvatarLink) -> None:
         """The page is gone, and its avatar with it."""
@@ -232,7 +240,7 @@ class AvatarLink:
             if isinstance(data, bytes):
                 self._sound(data)
             else:
-                self._text(read(data, FORMS))
+                self._text(read(data, self.hub.forms))
             self._bad = 0
         except GWMError as error:
             self._bad += 1

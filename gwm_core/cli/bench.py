@@ -1,4 +1,4 @@
-"""Measure speed and memory on this machine: of worlds, robots, or live play in a real browser.
+"""Measure speed and memory on this machine: of worlds, robots, avatars, or live play in a browser.
 
 `worlds` imagines without a host; `play` starts ComfyUI and Chromium and plays.
 """
@@ -11,7 +11,7 @@ from . import measure
 from .server import stop_on_terminate
 
 # Family -> the module of gwm_core.evaluation that measures it.
-MODULES = {"worlds": "bench", "play": "play", "robotics": "robotics"}
+MODULES = {"worlds": "bench", "play": "play", "robotics": "robotics", "avatars": "avatars"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 
 from . import measure
+from .errors import CommandError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,10 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         " (a wrong name lists them)")
     parser.add_argument("--work", metavar="DIR", help="where simulated cases and finished "
                         "protocols are kept (default: the user's cache folder)")
+    parser.add_argument("--sheets", metavar="DIR", help="avatars: write PNG sheets of frames and "
+                        "curves there")
 
 
 def run(args: argparse.Namespace) -> int:
     more = {"work": args.work} if args.work else {}
     if args.only:
         more["only"] = [name.strip() for name in args.only.split(",") if name.strip()]
+    if args.sheets:
+        if args.family != "avatars":
+            raise CommandError("--sheets: only the family avatars has sheets")
+        more["sheets"] = args.sheets
     return measure.run(args, "eval", args.family, "evaluate", **more)

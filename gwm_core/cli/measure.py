@@ -14,8 +14,10 @@ from .errors import FAILED, CommandError
 
 # What each command measures, and the name that the committed report of it begins with.
 FAMILIES = {
-    "eval": {"worlds": "gwm-rooms", "inverse": "gwm-rooms.inverse", "robotics": "gwm-tabletop"},
-    "bench": {"worlds": "gwm-rooms", "play": "gwm-rooms.play", "robotics": "gwm-tabletop"},
+    "eval": {"worlds": "gwm-rooms", "inverse": "gwm-rooms.inverse", "robotics": "gwm-tabletop",
+             "avatars": "gwm-faces"},
+    "bench": {"worlds": "gwm-rooms", "play": "gwm-rooms.play", "robotics": "gwm-tabletop",
+              "avatars": "gwm-faces"},
 }
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 

@@ -15,8 +15,8 @@ WAN = "5_walk_to_native_wan"
 
 
 def shorten(prompt: dict) -> dict:
-    """The same prompt with fewer Wan frames and pixels, and fewer robot runs, so that the test is
-    quick."""
+    """The same prompt with fewer Wan frames and pixels, fewer robot runs and smaller faces, so that
+    the test is quick."""
     for node in prompt.values():
         if node["class_type"] == "GWMCameraToWan":
             node["inputs"].update(width=192, height=112, length=21)
@@ -24,6 +24,8 @@ def shorten(prompt: dict) -> dict:
             node["inputs"].update(starts=1, ticks=20)
         elif node["class_type"] == "GWMRobotRollout":
             node["inputs"].update(runs=min(2, node["inputs"]["runs"]), ticks=30)
+        elif node["class_type"] in ("GWMDriveAvatar", "GWMConversation"):
+            node["inputs"].update(size=128, max_frames=25)
     return prompt
 
 

@@ -86,6 +86,7 @@ export class Capture {
     node.connect(this.sides[side]);
     const source = {
       kind: "mic",
+      stream,
       stop: () => {
         node.disconnect();
         for (const track of stream.getTracks()) {

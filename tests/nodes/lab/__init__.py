@@ -36,6 +36,37 @@ class LabTensor(io.ComfyNode):
         return io.NodeOutput(tensor, tensor)
 
 
+class LabSound(io.ComfyNode):
+    """An AUDIO of a kind: "speech" is a buzz with syllables and pauses; "silent", "loud" (clips),
+    "broken" (a NaN)."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="LabSound",
+            category="lab",
+            inputs=[io.String.Input("kind"), io.Int.Input("rate", max=1000000),
+                    io.Float.Input("seconds"), io.Int.Input("channels")],
+            outputs=[io.Audio.Output("audio")],
+        )
+
+    @classmethod
+    def execute(cls, kind, rate, seconds, channels):
+        count = round(rate * seconds)
+        at = np.arange(count) / rate
+        wave = np.sign(np.sin(2 * np.pi * 130 * at)) * syllables(at)
+        wave = wave * {"silent": 0, "loud": 40}.get(kind, 0.3)
+        if kind == "broken":
+            wave[count // 2] = np.nan
+        sound = torch.from_numpy(np.tile(wave, (channels, 1)).astype(np.float32))[None]
+        return io.NodeOutput({"waveform": sound, "sample_rate": rate})
+
+
+def syllables(at: np.ndarray) -> np.ndarray:
+    """How loud the speech of LabSound is at these seconds: ever faster, with pauses."""
+    return np.abs(np.sin(2 * np.pi * (1.3 * at + 0.3 * at**2))) * (np.sin(3.1 * at + 0.3) > -0.5)
+
+
 class LabTell(io.ComfyNode):
     """What an input is: type, shape, range and a hash of its bits, as text in the history."""
 
@@ -194,7 +225,7 @@ class LabHide(io.ComfyNode):
 
 class LabExtension(ComfyExtension):
     async def get_node_list(self):
-        return [LabTensor, LabTell, LabConditioning, LabWanReference, LabHide]
+        return [LabTensor, LabSound, LabTell, LabConditioning, LabWanReference, LabHide]
 
 
 async def comfy_entrypoint():
