@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "load": "worlds",
+    "load": "loading",
     "World": "world",
     "Observation": "observation",
     "load_world": "world",
@@ -22,9 +22,11 @@ _PUBLIC = {
     "Embodiment": "embodiment",
     "rooms_embodiment": "embodiment",
     "StateStore": "store",
+    "AvatarStream": "avatars.stream",
     "list_models": "checkpoint",
     "add_model_folder": "checkpoint",
     "GWMError": "errors",
+    "AvatarError": "errors",
     "Cancelled": "errors",
     "CheckpointError": "errors",
     "ClipError": "errors",
@@ -50,11 +52,13 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from .avatars.stream import AvatarStream  # noqa: F401
     from .checkpoint import add_model_folder, list_models  # noqa: F401
     from .clip import Clip  # noqa: F401
     from .controls import Controls  # noqa: F401
     from .embodiment import Embodiment, rooms_embodiment  # noqa: F401
     from .errors import (  # noqa: F401
+        AvatarError,
         Cancelled,
         CheckpointError,
         ClipError,
@@ -65,8 +69,8 @@ if TYPE_CHECKING:
         WorldError,
     )
     from .inverse import InverseReading  # noqa: F401
+    from .loading import load  # noqa: F401
     from .observation import Observation  # noqa: F401
     from .session import Session  # noqa: F401
     from .store import StateStore  # noqa: F401
     from .world import World, load_world  # noqa: F401
-    from .worlds import load  # noqa: F401

@@ -28,6 +28,8 @@ from .take import RATES, new_take, write_take
 log = logging.getLogger(__name__)
 IN_FLIGHT = 3
 """Frames that a page may not have acknowledged yet; further ones are left out."""
+BEHIND = 0.08
+"""Seconds of sound that wait from which on frames are left out, until it is caught up with."""
 LONGEST = 1.0
 """Seconds of sound that may wait; a machine that is slower than that loses the oldest."""
 MOST_RECORDED = 1800
@@ -181,7 +183,8 @@ class LiveAvatar:
         states = getattr(self._driver, "states", None)
         for i, motion in enumerate(motions):
             self.tick += 1
-            late = i + 1 < len(motions) or self._number - self._acked >= IN_FLIGHT
+            late = (i + 1 < len(motions) or self._number - self._acked >= IN_FLIGHT
+                    or self._waiting >= BEHIND)
             if late:
                 self.left_out += 1
             else:

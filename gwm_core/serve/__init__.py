@@ -1,1 +1,2 @@
-"""A table model as an HTTP service, for Runway's public robotics client and for our own."""
+"""Models as HTTP services: a robot's table, for Runway's public robotics client and for our own,
+and live avatars, for web pages."""

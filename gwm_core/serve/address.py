@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from ..errors import RoboticsError
+from ..errors import GWMError, RoboticsError
 
 
 def is_loopback(host: str) -> bool:
@@ -17,12 +17,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_host(host: str, key: str) -> None:
-    """RoboticsError where others could reach the service without a key."""
+def check_host(host: str, key: str, wrong: type[GWMError] = RoboticsError) -> None:
+    """``wrong`` where others could reach the service without a key."""
     if not is_loopback(host) and not key:
-        raise RoboticsError(f"--host {host}: other machines could use this service; beyond "
-                            "loopback it is accepted with --key KEY (or GWM_SERVE_KEY) alone, "
-                            "which clients have to send")
+        raise wrong(f"--host {host}: other machines could use this service; beyond loopback it is "
+                    "accepted with --key KEY (or GWM_SERVE_KEY) alone, which clients have to send")
     if key and not (key.isascii() and key.isprintable() and " " not in key):
-        raise RoboticsError("--key: a character that no header carries; printable ASCII without "
-                            "spaces is accepted")
+        raise wrong("--key: a character that no header carries; printable ASCII without spaces is "
+                    "accepted")

@@ -34,29 +34,37 @@ def refusal(request: web.Request, key: str) -> tuple[int, str] | None:
     origin = request.headers.get("Origin")
     if origin is not None or request.headers.get("Sec-Fetch-Site", "none") != "none":
         return 403, f"origin {str(origin)[:100]!r}: web pages may not use this service"
-    if not key and not is_loopback(_name_of(request.host)):
+    if not key and not is_loopback(name_of(request.host)):
         return 403, (f"host {request.host[:100]!r}: localhost or 127.0.0.1 is accepted without a "
                      "key")
-    if key and "token" not in request.match_info:  # such an address is a key of its own
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {key}".encode()):
-            return 401, "key: it is missing or wrong; api_key is the --key that gwm serve has"
+    own = "token" in request.match_info  # such an address is a key of its own
+    if key and not own and not has_key(request, key):
+        return 401, "key: it is missing or wrong; api_key is the --key that gwm serve has"
     return None
 
 
-def _name_of(host: str) -> str:
+def has_key(request: web.Request, key: str) -> bool:
+    """Whether the request carries ``Authorization: Bearer KEY``."""
+    given = request.headers.get("Authorization", "")
+    return hmac.compare_digest(given.encode(errors="replace"), f"Bearer {key}".encode())
+
+
+def name_of(host: str) -> str:
     """A Host header without its port."""
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     return host.partition(":")[0]
 
 
-def gate(key: str) -> Callable:
-    """The middleware: lets in, and answers every error as JSON {"error": text}."""
+def gate(
+    key: str, refused: Callable[[web.Request, str], tuple[int, str] | None] = refusal
+) -> Callable:
+    """The middleware: lets in whom ``refused`` does not refuse, and answers every error as JSON
+    {"error": text}."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Callable) -> web.StreamResponse:
-        why = refusal(request, key)
+        why = refused(request, key)
         if why is not None:
             return problem(*why)
         try:

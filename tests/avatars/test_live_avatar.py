@@ -266,3 +266,30 @@ def test_files_of_other_programs_are_read_too(tmp_path):
     with pytest.raises(AvatarError, match="no.flac"):
         read_take(tmp_path / "no.flac")
     assert HEAD == 8
+
+
+def test_a_slow_machine_leaves_frames_out_and_keeps_all_sound(tmp_path):
+    """Drawing takes longer than a tick: what is seen must not get later and later."""
+    hub, seconds = AvatarHub(), 1.6
+    page = Page(hub)
+
+    def slow(motion):
+        time.sleep(0.1)
+        return draw(motion)
+
+    def make(send, encoding):
+        return LiveAvatar(Loudness, slow, send, encoding, nullcontext, tmp_path)
+
+    page.say("open", token=TOKEN)
+    hub.offer(TOKEN, Cast(make, 16, 12))
+    wait_for(lambda: page.frames)
+    began = time.monotonic()
+    for tick in range(round(25 * seconds)):
+        page.speak(tone(1, left=0.5))
+        time.sleep(max(0, began + 0.04 * (tick + 1) - time.monotonic()))
+    avatar = page.link.avatar
+    wait_for(lambda: avatar.tick == round(25 * seconds))
+    header = page.frames[-1][0]
+    assert avatar.lost == 0 and header["made"] < 400 and header["tick"] >= 30
+    assert 5 < len(page.frames) < 20
+    page.link.left()
