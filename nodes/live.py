@@ -1,4 +1,4 @@
-"""The sockets of live players: bytes in and out. What they mean is gwm_core's."""
+"""The sockets of live players: who may open one. What is said there is gwm_core's."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ import contextlib
 import logging
 import os
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 from server import PromptServer
 
-from ..gwm_core.errors import GWMError, SessionError
+from ..gwm_core.errors import GWMError
 from ..gwm_core.live import Hub, Limits
-from ..gwm_core.live.messages import MAX_BYTES, say
-from ..gwm_core.live.origin import is_near, refusal
+from ..gwm_core.live.origin import refusal
+from ..gwm_core.serve import live_socket
 
 ROUTE = "/gwm/live"
-HEARTBEAT = 20
-#: Seconds for the last words to a page, and for its answer when it is sent away.
-GOODBYE = 3
-#: Messages that may wait for a page that does not read; pictures are at most three of them.
-MOST_WAITING = 1000
 #: Environment variables. Comma separated addresses of proxies whose X-Forwarded-Host is believed:
 PROXIES = "GWM_TRUSTED_PROXY"
 #: Other limits than gwm_core.live.Limits has, as in "players=4, grace=10":
@@ -72,58 +67,7 @@ async def serve(request: web.Request, hub) -> web.StreamResponse:
     refused = _refused(request)
     if refused is not None:
         raise web.HTTPForbidden(text=refused)
-    socket = web.WebSocketResponse(
-        max_msg_size=MAX_BYTES, heartbeat=HEARTBEAT, timeout=GOODBYE, compress=False
-    )
-    await socket.prepare(request)
-    loop, waiting = asyncio.get_running_loop(), asyncio.Queue()
-
-    def put(data: str | bytes | None) -> None:
-        if waiting.qsize() < MOST_WAITING:
-            waiting.put_nowait(data)
-        elif request.transport is not None:
-            request.transport.abort()  # it has stopped reading
-
-    def send(data: str | bytes | None) -> None:
-        with contextlib.suppress(RuntimeError):  # the server is stopping
-            loop.call_soon_threadsafe(put, data)
-
-    try:
-        link = hub.connect(send, is_near(request.headers, request.remote), lambda: send(None))
-    except SessionError as error:
-        await socket.send_str(say("error", code="full", message=str(error), fatal=True))
-        await socket.close()
-        return socket
-    sender = asyncio.create_task(_send(socket, waiting))
-    try:
-        async for message in socket:
-            if message.type == WSMsgType.TEXT:
-                link.receive(message.data)
-            elif message.type == WSMsgType.BINARY:
-                link.receive(bytes(message.data))
-            if link.ended:  # closed while nobody reads, it waits for the page's own goodbye
-                break
-    finally:
-        link.left()
-        send(None)  # what was said last still goes out before the socket is closed
-        await asyncio.wait({sender}, timeout=GOODBYE)
-        sender.cancel()
-    return socket
-
-
-async def _send(socket: web.WebSocketResponse, waiting: asyncio.Queue) -> None:
-    """Sends what waits, one after the other; None closes the socket."""
-    try:
-        while (data := await waiting.get()) is not None:
-            if isinstance(data, str):
-                await socket.send_str(data)
-            else:
-                await socket.send_bytes(data)
-    except ConnectionError:
-        return
-    except Exception:
-        log.exception("gwm: a live socket could not be written to")
-    await socket.close()
+    return await live_socket.serve(request, hub)
 
 
 async def _notice_free(request: web.Request, response: web.StreamResponse) -> None:
