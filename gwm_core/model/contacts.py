@@ -15,12 +15,17 @@ from torch import Tensor, nn
 
 KINDS = 4
 """Identities of things."""
+BALL = 2
+"""The one of them that is round: its reach is its radius however it is turned."""
 LIMIT_LOW = (-0.335, -0.335, -0.022, -0.35, -0.35, -1.5)
 LIMIT_HIGH = (0.335, 0.335, 0.34, 0.35, 0.35, 1.5)
 LEASH = 0.06
 """m: a commanded place never runs further ahead of a blocked gripper."""
 MOVE, TURN = 0.01, 0.1
 """m and rad that the network's outputs of 1 stand for."""
+OPEN, THICK, WIDE, PALM = 0.04, 0.014, 0.010, 0.070
+"""m: of the gripper: from its middle to an open finger, how thick that is, half of its width, and
+from its tip up to the palm."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +81,36 @@ def _mlp(sizes: list[int], operations) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+class _Messages(nn.Module):
+    """What every body hears from all that are there: two layers over (itself, the other, what is
+    between them). Nothing of the size of a body is multiplied once a pair: the first layer is in
+    three parts, and the last one, being linear, comes after the sum."""
+
+    def __init__(self, width: int, edge: int, operations) -> None:
+        super().__init__()
+        self.own = operations.Linear(width, width)
+        self.other = operations.Linear(width, width, bias=False)
+        self.edge = operations.Linear(edge, width, bias=False)
+        self.heard = operations.Linear(width, width)
+
+    def forward(self, x: Tensor, edges: Tensor, alive: Tensor) -> Tensor:
+        pairs = self.own(x)[:, :, None] + self.other(x)[:, None] + self.edge(edges)
+        return self.heard((F.silu(pairs) * alive[:, None]).sum(2))
+
+
 class ContactNet(nn.Module):
     """See the module. ``width`` of its layers; ``rounds`` of messages."""
 
-    ROBOT_IN, THING_IN, EDGE = 25, 37, 19
+    # with actions and names all layers have 8 n inputs: else equal branches differ in last bits
+    ROBOT_IN, THING_IN, EDGE = 25, 61, 32
 
     def __init__(self, width: int = 128, rounds: int = 2, operations=nn) -> None:
         super().__init__()
         self.config = {"width": width, "rounds": rounds}
         self.robot_in = _mlp([self.ROBOT_IN + 7, width, width], operations)
         self.thing_in = _mlp([self.THING_IN + KINDS + 7, width, width], operations)
-        edge = 2 * width + self.EDGE
-        self.messages = nn.ModuleList(_mlp([edge, width, width], operations) for _ in range(rounds))
+        self.messages = nn.ModuleList(_Messages(width, self.EDGE, operations)
+                                      for _ in range(rounds))
         self.updates = nn.ModuleList(_mlp([2 * width, width, width], operations)
                                      for _ in range(rounds))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(rounds))
@@ -111,11 +134,7 @@ class ContactNet(nn.Module):
         x, edges = self._encode(robot, things, action, target, closing, turned)
         alive = torch.cat([torch.ones_like(things.present[:, :1]), things.present], 1)  # [B, N, 1]
         for message, update, norm in zip(self.messages, self.updates, self.norms, strict=True):
-            n = x.shape[1]
-            pairs = torch.cat([x[:, :, None].expand(-1, -1, n, -1),
-                               x[:, None].expand(-1, n, -1, -1), edges], -1)
-            heard = (message(pairs) * alive[:, None]).sum(2)
-            x = norm(x + update(torch.cat([x, heard], -1)))
+            x = norm(x + update(torch.cat([x, message(x, edges, alive)], -1)))
         r, t = self.robot_out(x[:, 0]), self.thing_out(x[:, 1:])
         pose = target + torch.cat([_back(r[:, :3], turned) * MOVE, r[:, 3:6] * TURN], -1)
         opening = (1 - closing + r[:, 6:7]).clamp(0, 1)
@@ -147,10 +166,11 @@ class ContactNet(nn.Module):
         ], -1)
         first = self.robot_in(torch.cat([own, scaled], -1))
         height = things.place[..., 2:3]
+        down = _reach(things.axes, things.half, height.new_tensor([[0.0, 0.0, 1.0]]))
         away = _ahead(things.place - robot.pose[:, None, :3], turned)
         axes = torch.cat([_ahead(things.axes[..., :3], turned),
                           _ahead(things.axes[..., 3:], turned)], -1)
-        lowest = height - _reach_down(things.axes, things.half)
+        lowest = height - down
         k = things.place.shape[1]
         names = torch.eye(KINDS, device=height.device)[:k].expand(len(height), -1, -1)
         each = torch.cat([
@@ -161,6 +181,7 @@ class ContactNet(nn.Module):
             robot.effort[:, None].expand(-1, k, -1),
             robot.pose[:, None, 2:3].expand(-1, k, -1) / 0.1,
             _ahead(lead[:, :3], turned)[:, None].expand(-1, k, -1) / 0.04,
+            fine(_clearances(robot, things, target, closing, height + down)),
         ], -1)
         each = torch.cat([each, scaled[:, None].expand(-1, k, -1)], -1)
         x = torch.cat([first[:, None], self.thing_in(each)], 1)
@@ -170,13 +191,20 @@ class ContactNet(nn.Module):
         gap = _ahead(places[:, None] - places[:, :, None], turned)
         # the same distance along the first body's own axes: where its faces are
         between = places[:, None] - places[:, :, None]
-        faces = torch.stack([(between * a).sum(-1) for a in _frame(axes)], -1)
+        frame = _frame(axes)
+        faces = (between[..., None, :] * frame[:, :, None]).sum(-1)
         half = torch.cat([torch.zeros_like(things.half[:, :1]), things.half], 1)
         n = places.shape[1]
+        wide = _reach(axes[:, None], half[:, None], frame[:, :, None], first=1)
+        tall = torch.cat([torch.zeros_like(down[:, :1]), down], 1)
+        apart = torch.cat([faces.abs() - half[:, :, None] - wide,
+                           gap[..., 2:].abs() - tall[:, :, None] - tall[:, None]], -1)
+        itself = torch.eye(n, device=gap.device)[None, ..., None].expand(len(gap), -1, -1, -1)
         edges = torch.cat([
             gap / 0.1, near(gap), faces / 0.05,
             _ahead(speeds[:, None] - speeds[:, :, None], turned) / 0.04,
             half[:, None].expand(-1, n, -1, -1) / 0.02, gap.norm(dim=-1, keepdim=True) / 0.1,
+            fine(apart), itself,
         ], -1)
         return x, edges
 
@@ -184,6 +212,11 @@ class ContactNet(nn.Module):
 def near(distance: Tensor) -> Tensor:
     """Distances [..] as two numbers each that tell small ones apart, [.., 2 n] (n columns)."""
     return torch.cat([torch.tanh(distance / 0.01), torch.tanh(distance / 0.04)], -1)
+
+
+def fine(distance: Tensor) -> Tensor:
+    """As ``near``, with a third number each for what is a fraction of a millimetre, [.., 3 n]."""
+    return torch.cat([torch.tanh(distance / 0.002), near(distance)], -1)
 
 
 def _turned(yaw: Tensor) -> tuple[Tensor, Tensor]:
@@ -208,16 +241,38 @@ def _back(v: Tensor, turned) -> Tensor:
     return torch.stack([c * x - s * y, c * y + s * x, z], -1)
 
 
-def _frame(axes: Tensor) -> list[Tensor]:
+def _frame(axes: Tensor) -> Tensor:
+    """All three columns of rotations, as rows: [.., 3, 3]."""
     a, b = axes[..., :3], axes[..., 3:]
-    return [v[:, :, None] for v in (a, b, torch.linalg.cross(a, b, dim=-1))]
+    return torch.stack([a, b, torch.linalg.cross(a, b, dim=-1)], -2)
 
 
-def _reach_down(axes: Tensor, half: Tensor) -> Tensor:
-    """How far a box reaches below its centre, [.., 1]."""
-    third = torch.linalg.cross(axes[..., :3], axes[..., 3:], dim=-1)
-    up = torch.stack([axes[..., 2], axes[..., 5], third[..., 2]], -1).abs()
-    return (up * half).sum(-1, keepdim=True)
+def _reach(axes: Tensor, half: Tensor, along: Tensor, first: int = 0) -> Tensor:
+    """How far things [.., K, 6] reach from their centres along directions [.., K or 1, D, 3]:
+    [.., K, D]. ``first``: place of the first identity among the K."""
+    frame = _frame(axes)
+    # No matrix product: its bits depend on where in memory a row lies, and branches are equal.
+    cosines = sum(along[..., None, i] * frame[..., None, :, i] for i in range(3))
+    reach = sum(cosines[..., i].abs() * half[..., None, i] for i in range(3))
+    ball = torch.arange(axes.shape[-2], device=axes.device) == BALL + first
+    return torch.where(ball[:, None], half[..., :1], reach)
+
+
+def _clearances(robot: Robot, things: Things, target: Tensor, closing: Tensor, top: Tensor
+                ) -> Tensor:
+    """What is free between parts of the gripper and each thing [B, K, 8] (m; below 0 they would
+    be in one another): inside each finger, and where both are told to be; outside of the fingers;
+    beside their width; from the thing's top [B, K, 1] up to the tip and to the palm; from it to
+    where the tip is told to be."""
+    frame = _frame(_gripper_axes(robot.pose))[:, None]
+    x, y, z = ((things.place - robot.pose[:, None, :3])[..., None, :] * frame).sum(-1).unbind(-1)
+    across, along, up = _reach(things.axes, things.half, frame).unbind(-1)
+    inside, told = robot.opening * OPEN, (1 - closing) * OPEN
+    return torch.stack([
+        inside - across - x, inside - across + x, told - across,
+        x.abs() - across - inside - THICK, y.abs() - along - WIDE, -z - up, PALM - z - up,
+        target[:, 2:3] - top[..., 0],
+    ], -1)
 
 
 def _gripper_axes(pose: Tensor) -> Tensor:

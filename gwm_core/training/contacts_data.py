@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..noise import rng
 
 THINGS = ("red", "blue", "yellow", "knob")
+DRAWN = "drawn"
+"""The style of drawn_policies; the others are those of the simulator's experts."""
+DRAWN_SHARE = 0.55
 FIELDS = ("pose", "felt", "actions", "place", "axes", "half", "present")
 
 
@@ -23,11 +27,10 @@ def axes_of(quat: np.ndarray) -> np.ndarray:
 def episode(task: str, seed: int, style: str, ticks: int) -> dict[str, np.ndarray]:
     """One run: pose [T + 1, 6], felt [T + 1, 3] (opening, effort, force), actions [T, 7], and of
     every thing place [T + 1, 4, 3], axes [T + 1, 4, 6], half [4, 3], present [4]."""
-    from ..simulators.tabletop import Tabletop, expert
+    from ..simulators.tabletop import Tabletop
 
     sim = Tabletop(task, seed)
-    policy = expert(task, style)
-    policy.reset(seed)
+    act = _actor(task, seed, style)
     rows: dict[str, list] = {name: [] for name in ("pose", "felt", "actions", "place", "axes")}
     half, present = np.full((4, 3), 0.02), np.zeros(4)
 
@@ -46,7 +49,7 @@ def episode(task: str, seed: int, style: str, ticks: int) -> dict[str, np.ndarra
 
     note()
     for _ in range(ticks):
-        action = policy.act(sim.truth(), {"agent_pos": sim.agent_pos()})
+        action = act(sim)
         sim.advance(action)
         rows["actions"].append(np.asarray(action))
         note()
@@ -54,7 +57,23 @@ def episode(task: str, seed: int, style: str, ticks: int) -> dict[str, np.ndarra
     return out | {"half": half.astype(np.float32), "present": present.astype(np.float32)}
 
 
-def record(folder: Path, episodes: int, seed: int, ticks: int = 64, held_out: bool = False,
+def _actor(task: str, seed: int, style: str) -> Callable[[Any], np.ndarray]:
+    """What decides an episode's actions, from the simulator as it stands."""
+    if style == DRAWN:
+        from ..robotics.policy import act, within
+        from .drawn_policies import drawn_policy
+
+        policy = drawn_policy(task, seed)
+        return lambda sim: within(act(policy, {"truth": sim.truth(),
+                                               "agent_pos": sim.agent_pos()}))
+    from ..simulators.tabletop import expert
+
+    script = expert(task, style)
+    script.reset(seed)
+    return lambda sim: script.act(sim.truth(), {"agent_pos": sim.agent_pos()})
+
+
+def record(folder: Path, episodes: int, seed: int, ticks: int = 80, held_out: bool = False,
            progress: Callable[[int, int], None] | None = None) -> list[Path]:
     """Shards of 100 episodes each in a folder; whole ones that are there are kept. Scenes of
     training have even seeds, held-out ones odd seeds."""
@@ -72,6 +91,7 @@ def record(folder: Path, episodes: int, seed: int, ticks: int = 64, held_out: bo
             draw = rng(seed, "contacts", int(held_out), k)
             task = TASKS[int(draw.integers(len(TASKS)))]
             style = STYLES[int(draw.integers(len(STYLES)))]
+            style = DRAWN if draw.random() < DRAWN_SHARE else style
             scene = 2 * int(draw.integers(2**40)) + int(held_out)
             runs.append(episode(task, scene, style, ticks))
             if progress is not None:

@@ -21,10 +21,10 @@ from ..model.scene_reader import SceneReader
 NAME = "gwm-tabletop"
 STAGES = ("motion", "looks", "pairs", "contacts", "reader", "eyes", "inverse", "judge", "pack",
           "starts")
-MOTION, LOOKS, PAIRS = 2000, 30_000, 2700
+MOTION, LOOKS, PAIRS = 5000, 30_000, 2700
 """Episodes, looks, and episodes of pairs."""
-HELD = {"motion": 300, "looks": 1000, "pairs": 40}
-STEPS = {"contacts": 4000, "reader": 4500, "eyes": 4500, "inverse": 8000, "judge": 3000}
+HELD = {"motion": 400, "looks": 1000, "pairs": 40}
+STEPS = {"contacts": 5500, "reader": 4500, "eyes": 4500, "inverse": 8000, "judge": 3000}
 SEEDS = {"contacts": 0, "reader": 0, "inverse": 0, "eyes": 1, "judge": 2}
 
 

@@ -162,7 +162,7 @@ def test_a_checkpoint_gives_the_same_model(model, looks, tmp_path):
     save_table(path, model.reader, model.contacts)
     loaded = load_table(path)
     a, b = (m.step(m.begin(looks[0]), ACTIONS[0])[1]["agent_pos"] for m in (model, loaded))
-    assert np.allclose(a, b, atol=2e-3)  # stored in half precision
+    assert np.allclose(a, b, atol=1e-2)  # stored in half precision
     assert loaded.embodiment.control_dim == 7
 
 
