@@ -16,7 +16,7 @@ from .speech import Phoneme, Spoken, at_rate, trimmed
 
 LIBRARY = "libespeak-ng.so.1"
 _SYNCHRONOUS, _IPA_EVENTS = 2, 3
-_UTF8 = 1
+_UTF8, _AS_IPA = 1, 2
 _SPEED, _PITCH, _RANGE = 1, 3, 4
 _PHONEME_EVENT = 7
 VOICELESS_STOPS = ("p", "t", "k")
@@ -43,6 +43,9 @@ class _Engine:
 
     def __init__(self) -> None:
         self.lib = ctypes.CDLL(LIBRARY)
+        self.lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        self.lib.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int,
+                                                   ctypes.c_int]
         self.rate = self.lib.espeak_Initialize(_SYNCHRONOUS, 0, None, _IPA_EVENTS)
         if self.rate <= 0:
             raise OSError("espeak-ng found no voices")
@@ -83,15 +86,8 @@ def speak(text: str, voice: str, speed: int = 175, pitch: int = 50, span: int = 
     speed: words a minute, 80..400; pitch and span (of the melody): 0..100. AvatarError if the
     library is missing or has no such voice.
     """
-    try:
-        engine = _engine()
-    except OSError:
-        raise AvatarError(f"espeak-ng: {LIBRARY} is not installed; performances are made with it "
-                          "(Debian: libespeak-ng1)") from None
+    engine = _with_voice(voice)
     lib = engine.lib
-    if lib.espeak_SetVoiceByName(voice.encode()) != 0:
-        raise AvatarError(f"espeak-ng: no voice {voice!r}; an accent such as en-us, with a "
-                          "variant such as +f3, is accepted")
     for parameter, value in ((_SPEED, speed), (_PITCH, pitch), (_RANGE, span)):
         lib.espeak_SetParameter(parameter, int(value), 0)
     engine.parts.clear()
@@ -103,6 +99,29 @@ def speak(text: str, voice: str, speed: int = 175, pitch: int = 50, span: int = 
         return Spoken(np.zeros(0, np.float32), ())
     wave = np.concatenate(engine.parts).astype(np.float32) / 32768
     return trimmed(at_rate(wave, engine.rate), _phonemes(engine.events, wave, engine.rate))
+
+
+def ipa(text: str, voice: str) -> str:
+    """How ``voice`` reads ``text``, in IPA: stress before the vowel, a space between words, no
+    punctuation. AvatarError if the library is missing or has no such voice."""
+    read = _with_voice(voice).lib.espeak_TextToPhonemes
+    rest, out = ctypes.c_char_p(text.encode()), []
+    while rest.value:  # a clause at a time
+        out.append(read(ctypes.byref(rest), _UTF8, _AS_IPA).decode())
+    return " ".join(" ".join(out).split())
+
+
+def _with_voice(voice: str) -> _Engine:
+    """The engine, which reads as ``voice`` from now on."""
+    try:
+        engine = _engine()
+    except OSError:
+        raise AvatarError(f"espeak-ng: {LIBRARY} is not installed; performances are made with it "
+                          "(Debian: libespeak-ng1)") from None
+    if engine.lib.espeak_SetVoiceByName(voice.encode()) != 0:
+        raise AvatarError(f"espeak-ng: no voice {voice!r}; an accent such as en-us, with a "
+                          "variant such as +f3, is accepted")
+    return engine
 
 
 def _phonemes(events: list[tuple[float, str]], wave: np.ndarray, rate: int) -> list[Phoneme]:

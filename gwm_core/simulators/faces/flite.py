@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
@@ -21,11 +23,12 @@ class _Wave(ctypes.Structure):
 @lru_cache(maxsize=1)
 def _library() -> ctypes.CDLL:
     lib = ctypes.CDLL("libflite.so.1", mode=ctypes.RTLD_GLOBAL)
-    pointers = ("flite_synth_text", "utt_relation", "relation_head", "item_next")
+    pointers = ("flite_synth_text", "utt_relation", "relation_head", "item_next", "path_to_item")
     for name in pointers:
         getattr(lib, name).restype = ctypes.c_void_p
     lib.flite_synth_text.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
     lib.utt_relation.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    lib.path_to_item.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     lib.relation_head.argtypes = lib.item_next.argtypes = [ctypes.c_void_p]
     lib.item_feat_float.argtypes = lib.item_feat_string.argtypes = [ctypes.c_void_p,
                                                                     ctypes.c_char_p]
@@ -59,23 +62,48 @@ def available() -> bool:
 
 def speak(text: str, voice: str) -> Spoken:
     """``text`` said by one of ``VOICES``. AvatarError if flite is missing or the voice unknown."""
+    with _said(text, voice) as utterance:
+        found = _library().utt_wave(utterance).contents
+        wave = np.ctypeslib.as_array(found.samples, (found.count,)).astype(np.float32) / 32768
+        rate, start, phonemes = found.rate, 0.0, []
+        for name, end, _ in _segments(utterance):
+            phonemes.append(Phoneme(start, end, name))
+            start = end
+    return trimmed(at_rate(wave, rate), phonemes)
+
+
+def words(text: str, voice: str) -> tuple[tuple[str, ...], ...]:
+    """The phonemes of each word as ``speak`` has them: in the same order, without pauses."""
+    out: dict[int, list[str]] = {}
+    with _said(text, voice) as utterance:
+        for name, _, word in _segments(utterance):
+            if name:
+                out.setdefault(word, []).append(name)
+    return tuple(tuple(names) for names in out.values())
+
+
+@contextmanager
+def _said(text: str, voice: str) -> Iterator[int]:
+    """The library's utterance of ``text``, freed at the end."""
     if voice not in VOICES:
         raise AvatarError(f"flite: no voice {voice!r}; {', '.join(VOICES)} are accepted")
     if not available():
         raise AvatarError("flite: libflite.so.1 is not installed; held-out performances are made "
                           "with it (Debian: flite)")
-    lib = _library()
-    utterance = lib.flite_synth_text(text.encode("ascii", "ignore"), _voice(voice))
+    utterance = _library().flite_synth_text(text.encode("ascii", "ignore"), _voice(voice))
     try:
-        found = lib.utt_wave(utterance).contents
-        wave = np.ctypeslib.as_array(found.samples, (found.count,)).astype(np.float32) / 32768
-        rate, start, phonemes = found.rate, 0.0, []
-        item = lib.relation_head(lib.utt_relation(utterance, b"Segment"))
-        while item:
-            end = float(lib.item_feat_float(item, b"end"))
-            name = lib.item_feat_string(item, b"name").decode()
-            phonemes.append(Phoneme(start, end, "" if name == "pau" else name))
-            item, start = lib.item_next(item), end
+        yield utterance
     finally:
-        lib.delete_utterance(utterance)
-    return trimmed(at_rate(wave, rate), phonemes)
+        _library().delete_utterance(utterance)
+
+
+def _segments(utterance: int) -> Iterator[tuple[str, float, int]]:
+    """(name, end in seconds, which word) of each segment; a pause has the name "" and no word."""
+    lib = _library()
+    item = lib.relation_head(lib.utt_relation(utterance, b"Segment"))
+    while item:
+        name = lib.item_feat_string(item, b"name").decode()
+        pause = name == "pau"
+        word = 0 if pause else lib.path_to_item(item, b"R:SylStructure.parent.parent")
+        yield "" if pause else name, float(lib.item_feat_float(item, b"end")), word
+        item = lib.item_next(item)

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft as fft
 from scipy.signal import lfilter, resample_poly
 
-from . import espeak, flite
+from . import espeak, flite, piper
 from .speech import RATE, Phoneme, Spoken
 
 _ACCENTS = ("en-us", "en", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-us-nyc")
@@ -28,8 +28,10 @@ TRAIN = tuple(a + (f"+{v}" if v else "") for accents, variants in (
     (_ACCENTS, _VARIANTS), (_FOREIGN, _FOREIGN_VARIANTS)) for a in accents for v in variants)
 """espeak-ng's, but for every variant of the synthesiser's kind (klatt, whisper) that is held."""
 HELD = ("en-us+klatt2", "en-us+grandma", "en-029", "en-029+m1", "en-gb-scotland+f3",
-        "en-us+whisper", *(f"flite:{v}" for v in flite.VOICES))
-"""Neither these nor any sentence of theirs are seen in training. ``flite:`` is another family."""
+        "en-us+whisper", *(f"flite:{v}" for v in flite.VOICES),
+        *(f"piper:{v}" for v in piper.VOICES if piper.installed()))
+"""Neither these nor any sentence of theirs are seen in training. ``flite:`` and ``piper:`` (if its
+packages are there) are other families of synthesisers."""
 
 
 _SHIFTS = 40
@@ -38,6 +40,10 @@ _SHIFTS = 40
 
 def is_flite(voice: str) -> bool:
     return voice.startswith("flite:")
+
+
+def is_piper(voice: str) -> bool:
+    return voice.startswith("piper:")
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ def say(text: str, how: Manner) -> Spoken:
     """``text`` as ``how`` says it, at a level of about -20 dB while speaking; dry."""
     if is_flite(how.voice):
         spoken = flite.speak(text, how.voice.split(":")[1])
+    elif is_piper(how.voice):
+        spoken = piper.speak(text, how.voice.split(":")[1], how.speed, how.seed)
     else:
         spoken = espeak.speak(text, how.voice, how.speed, how.pitch, how.span)
     sound = spoken.sound

@@ -1,0 +1,129 @@
+"""`gwm train faces`: performances, then the networks of gwm-faces, then its checkpoint.
+
+The stem of the voice is trained first, alone, then the whole dynamics from there.
+
+Everything is made on this machine from the simulator `faces` (its speech from espeak-ng, needed for
+the data alone). Resumable: what is there is not made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from ..avatars.faces_model import NAME, new_dynamics, save_faces
+from ..checkpoint import EMBEDDED
+from ..model.dynamics import Dynamics
+from .faces_data import Performances, record
+from .faces_eval import judge
+from .faces_hearing import STEM, fit_hearing
+from .faces_loss import faces_losses, imagine
+from .fit import Plan, fit
+from .scene_reader import has_bfloat16
+
+STAGES = ("performances", "hearing", "motion", "pack")
+COUNT, HELD_COUNT = 2400, 44
+"""Performances of 10 s: 6.7 hours; and held-out ones, to see how far the training is."""
+HEARING_STEPS, STEPS, BATCH, TICKS = 1500, 2000, 8, 60
+
+
+def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
+          minutes: float | None = None, seed: int = 0,
+          progress: Callable[[str], None] = print) -> None:
+    """Run the stages (all by default) in the folder `work`.
+
+    seed: of data and network. ValueError for an unknown stage, or for ``minutes``: the training
+    takes a number of steps.
+    """
+    if minutes is not None:
+        raise ValueError("minutes: the training of faces takes a number of steps; leave it out")
+    unknown = set(stages or ()) - set(STAGES)
+    if unknown:
+        raise ValueError(f"stage {sorted(unknown)[0]!r}: accepted are {', '.join(STAGES)}")
+    work = Path(work)
+    path = Path(out) if out else EMBEDDED / f"{NAME}.safetensors"
+    torch.set_num_threads(1)
+    for stage in STAGES:
+        if stages and stage not in stages:
+            continue
+        progress(f"{stage}: begins")
+        if stage == "performances":
+            def said(done: int, count: int) -> None:
+                progress(f"performances: {done} of {count}")
+
+            record(work / "data", COUNT, seed, progress=said)
+            record(work / "data", HELD_COUNT, seed, "held", _held_voices(), progress=said)
+        elif stage == "pack":
+            progress(f"checkpoint {path.name}: {save_faces(path, network(work))}")
+        else:
+            _network(stage, work, seed, progress)
+
+
+def _network(stage: str, work: Path, seed: int, progress: Callable[[str], None]) -> None:
+    def told(line: dict) -> None:
+        progress(f"{stage}: " + ", ".join(f"{k} {v:.4g}" for k, v in line.items()))
+
+    data = Performances.load(work / "data")
+    if stage == "hearing":
+        fit_hearing(data, work / "hearing", HEARING_STEPS, seed, progress=told)
+        return
+    stem = hearing(work) if (work / "hearing").exists() else None
+    net = fit_faces(data, work / "motion", seed=seed, stem=stem, progress=told)
+    figures = judge(net, Performances.load(work / "data", "held"), _held_voices())
+    told({f"held out {k}": v for k, v in figures.items()})
+
+
+def _held_voices() -> tuple[str, ...]:
+    """Those of the system's synthesisers."""
+    from ..simulators.faces.voices import HELD, is_piper
+
+    return tuple(voice for voice in HELD if not is_piper(voice))
+
+
+def fit_faces(data: Performances, folder: Path, steps: int = STEPS, seed: int = 0,
+              batch: int = BATCH, ticks: int = TICKS,
+              stem: dict[str, torch.Tensor] | None = None,
+              progress: Callable[[dict], None] | None = None, **sizes: int) -> Dynamics:
+    """Train a network on performances, from a ``stem`` that hears; the run's state is in
+    ``folder``.
+
+    Known streams are given at noise level 0, the motion is unknown in every tick (zeros at level
+    1), as when it is driven: one pass imagines a whole window.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = new_dynamics(**sizes).train()
+    if stem is not None:
+        net.stems[STEM].load_state_dict(stem)
+    fast = has_bfloat16()  # 1.4 times as fast
+
+    def parts(step: int) -> dict[str, torch.Tensor]:
+        rows = data.batch(seed, step, batch, ticks)
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            token = imagine(net, rows)
+        return faces_losses(token, rows)
+
+    plan = Plan(steps, 1.5e-3, weight_decay=0.02, warm=min(150, steps // 4), fall=0.5,
+                decay=0.997, every=min(50, steps))
+    return fit(net, plan, folder / "faces.run.safetensors",
+               {"seed": seed, "batch": batch, "ticks": ticks}, parts, progress)
+
+
+def network(work: Path) -> Dynamics:
+    """The network of a run as it is now: its running average."""
+    net = new_dynamics()
+    net.load_state_dict(_average(work / "motion" / "faces.run.safetensors"))
+    return net.eval()
+
+
+def hearing(work: Path) -> dict[str, torch.Tensor]:
+    """The stem's weights of the stage before."""
+    state = _average(work / "hearing" / "hearing.run.safetensors")
+    return {k[5:]: v for k, v in state.items() if k.startswith("stem.")}
+
+
+def _average(path: Path) -> dict[str, torch.Tensor]:
+    return {k[8:]: v for k, v in load_file(path).items() if k.startswith("average.")}

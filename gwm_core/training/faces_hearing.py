@@ -1,0 +1,63 @@
+"""The first stage of gwm-faces: its stem of the own voice learns alone what lips do to a sound.
+
+Most of lip reading backwards is local: the stem sees 160 ms and can say much of the mouth by
+itself, at a tenth of the trunk's cost for every tick. The trunk then begins with a stem that hears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..avatars.faces_model import FACE, SELF, STEM_WIDTH, new_dynamics
+from ..avatars.motion import MOTION, group
+from ..noise import rng as keyed_rng
+from .faces_data import Performances
+from .faces_loss import faces_losses
+from .fit import Plan, fit
+from .scene_reader import has_bfloat16
+
+STEM = "voice_self"
+_LIPS = group("mouth")
+
+
+class Hearing(nn.Module):
+    """The stem with a reading of its own, thrown away afterwards."""
+
+    def __init__(self, stem_width: int = STEM_WIDTH, **sizes: int) -> None:
+        super().__init__()
+        net = new_dynamics(stem_width, **sizes)
+        self.config = net.config
+        self.stem = net.stems[STEM]
+        self.read = nn.Linear(net.width, len(MOTION))
+
+    def forward(self, rows: dict[str, Tensor]) -> Tensor:
+        """Motion tokens [B, T, 24]: the mouth as it is heard, all else as it truly is."""
+        token = rows[FACE][:, :, 0].clone()
+        token[..., _LIPS] = self.read(self.stem(rows[SELF])[0])[:, :, 0, _LIPS].float()
+        return token
+
+
+def fit_hearing(data: Performances, folder: Path, steps: int, seed: int = 0, batch: int = 8,
+                progress: Callable[[dict], None] | None = None, **sizes: int) -> Hearing:
+    """Train a stem on whole performances; the run's state is in ``folder``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = Hearing(**sizes).train()
+    length, fast = data.rows["own"].shape[1], has_bfloat16()
+
+    def parts(step: int) -> dict[str, Tensor]:
+        rng = keyed_rng(seed, "hearing", step)
+        rows = data.tokens(rng.integers(len(data), size=batch), np.zeros(batch, int), length, rng)
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            token = net(rows)
+        return faces_losses(token, rows)
+
+    plan = Plan(steps, 2e-3, weight_decay=0.02, warm=min(50, steps), fall=0.5, decay=0.995,
+                every=min(100, steps))
+    return fit(net, plan, folder / "hearing.run.safetensors", {"seed": seed, "batch": batch},
+               parts, progress)

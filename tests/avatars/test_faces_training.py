@@ -1,0 +1,153 @@
+"""Training of gwm-faces: rows, variation, losses, and a run that learns."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from gwm_core.avatars import mouth, voice
+from gwm_core.avatars.direction import DIRECTION
+from gwm_core.avatars.faces_model import (
+    FACE,
+    LOOK_AHEAD,
+    SELF,
+    SPREAD,
+    FacesModel,
+    Heard,
+    new_dynamics,
+)
+from gwm_core.avatars.motion import INDEX
+from gwm_core.model.dynamics import Dynamics
+from gwm_core.model.trunk import CONTROLS
+from gwm_core.training import faces
+from gwm_core.training.faces_data import FIELDS, Performances, rows_of
+from gwm_core.training.faces_loss import aperture, faces_losses
+from gwm_core.training.hearing import varied
+
+
+def performance(seed, ticks=60):
+    """Vowels that sound as open as they are: enough to be learned in seconds."""
+    rng = np.random.default_rng(seed)
+    opened = np.repeat(rng.uniform(0.1, 1, ticks // 5 + 1), 5)[:ticks]
+    opened[np.repeat(rng.random(ticks // 5 + 1) < 0.3, 5)[:ticks]] = 0
+    t = np.arange(ticks * 640) / 16000
+    wide = np.repeat(opened, 640)
+    tone = sum(np.exp(-0.5 * ((130 * k - 300 - 900 * wide) / 200) ** 2)
+               * np.sin(2 * np.pi * 130 * k * t) for k in range(1, 15))
+    sound = 0.1 * tone * (wide > 0) + 1e-4 * rng.standard_normal(len(t))
+    direction = rng.standard_normal((ticks, len(DIRECTION))).astype(np.float32)
+    motion = np.zeros((ticks, 24), np.float32)
+    motion[:, INDEX["jaw"]] = opened
+    motion[:, INDEX["yaw"]] = 0.2 * direction[:, 0]
+    return SimpleNamespace(audio_self=sound.astype(np.float32), motion=motion,
+                           audio_other=np.zeros_like(sound, np.float32), direction=direction)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rows = [rows_of(performance(seed)) for seed in range(24)]
+    return Performances({k: np.stack([r[k] for r in rows]) for k in FIELDS})
+
+
+def test_a_row_hears_the_tick_two_after_its_motion(data):
+    source = performance(0)
+    tokens = data.tokens(np.array([0]), np.array([0]), 62)
+    assert tokens["real"][0].tolist() == [0, 0] + [1] * 60
+    motion = tokens[FACE][0, :, 0].numpy() * SPREAD
+    assert np.allclose(motion[LOOK_AHEAD:], source.motion, atol=1e-3) and not motion[:2].any()
+    assert np.allclose(tokens[CONTROLS][0, LOOK_AHEAD:].numpy(), source.direction, atol=4e-3)
+    heard = voice.heard(voice.bands_of(voice.ticks_of(source.audio_self)))
+    assert np.allclose(tokens[SELF][0, :60, 0].numpy(), voice.fine(heard), atol=0.02)
+    shifted = data.tokens(np.array([0]), np.array([7]), 20)
+    assert torch.equal(shifted[SELF][0], tokens[SELF][0, 7:27])
+
+
+def test_a_batch_depends_on_seed_and_step_alone(data):
+    first, again = data.batch(1, 5, 4, 20), data.batch(1, 5, 4, 20)
+    assert all(torch.equal(first[k], again[k]) for k in first)
+    assert not torch.equal(first[SELF], data.batch(1, 6, 4, 20)[SELF])
+
+
+def test_varied_voices_keep_their_rhythm_and_silence_stays_silent():
+    bands = voice.bands_of(voice.ticks_of(performance(3).audio_self))
+    silent = np.full_like(bands, np.log(voice.FLOOR))
+    out = varied(np.stack([bands, bands, silent]), np.random.default_rng(0))
+    assert not np.allclose(out[0], out[1], atol=1) and np.isfinite(out).all()
+    for one in out[:2]:
+        loud, before = one.max(axis=(1, 2)), bands.max(axis=(1, 2))
+        assert np.corrcoef(loud, before)[0, 1] > 0.7
+    assert out[2].max() < np.log(voice.FLOOR) + 4
+
+
+def test_the_aperture_of_the_loss_is_that_of_the_mouth():
+    motion = np.random.default_rng(0).uniform(0, 1, (200, 24)).astype(np.float32)
+    assert np.allclose(aperture(torch.from_numpy(motion)), mouth.aperture(motion), atol=1e-6)
+
+
+def test_losses_see_the_mouth_the_closure_and_the_listener(data):
+    batch = data.tokens(np.arange(4), np.zeros(4, int), 60)
+    truth = batch[FACE][:, :, 0]
+    assert sum(faces_losses(truth, batch).values()) < 1e-6
+
+    def loss(channel, state=None, closed=False):
+        rows = dict(batch)
+        if state is not None:
+            rows["state"] = torch.zeros_like(batch["state"])
+            rows["state"][..., state] = 1
+        if closed:
+            rows[FACE] = truth[:, :, None].clone()
+            rows[FACE][..., INDEX["close"]] = float(1 / SPREAD[INDEX["close"]])
+            rows["speaking"] = torch.ones_like(batch["speaking"])
+        wrong = rows[FACE][:, :, 0].clone()
+        wrong[..., INDEX[channel]] -= 0.5
+        return {k: float(v) for k, v in faces_losses(wrong, rows).items()}
+
+    assert loss("jaw", 0)["aperture"] > 0.1 and loss("yaw", 0)["aperture"] == 0
+    assert loss("jaw", 0)["channels"] > 1.5 * loss("yaw", 0)["channels"]
+    assert loss("pitch", 1)["channels"] > 1.5 * loss("pitch", 0)["channels"]
+    assert loss("close", 0, closed=True)["aperture"] > loss("close", 0)["aperture"]
+
+
+def test_a_run_learns_and_goes_on_where_it_was_stopped(data, tmp_path):
+    sizes = {"stem_width": 32, "width": 32, "depth": 2, "heads": 2, "window": 8}
+    rows = data.tokens(np.arange(8), np.zeros(8, int), 62)
+    torch.manual_seed(0)
+
+    def loss(net):
+        with torch.no_grad():
+            return faces_losses(faces.imagine(net, rows), rows)["aperture"]
+
+    before = loss(new_dynamics(**sizes).eval())
+    net = faces.fit_faces(data, tmp_path, steps=70, batch=8, ticks=24, **sizes)
+    assert isinstance(net, Dynamics)
+    assert loss(net) < 0.4 * before
+    again = faces.fit_faces(data, tmp_path, steps=70, batch=8, ticks=24, **sizes)
+    assert all(torch.equal(a, b) for a, b in
+               zip(net.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+def test_what_is_trained_on_windows_is_what_is_driven(data):
+    torch.manual_seed(1)
+    net = new_dynamics(stem_width=32, width=32, depth=2, heads=2, window=8).eval()
+    torch.nn.init.normal_(net.outlets["motion"].out.weight, std=0.05)
+    rows = data.tokens(np.array([2]), np.array([0]), 30)
+    with torch.no_grad():
+        window = faces.imagine(net, rows)[0].numpy() * SPREAD
+    model = FacesModel(net)
+    past, driven = model.begin(), []
+    for k in range(30):
+        heard = Heard(*(rows[name][0, k, 0].numpy() for name in (SELF, "voice.other", "state")),
+                      rows[CONTROLS][0, k].numpy())
+        motion, past = model.step(past, heard)
+        driven.append(motion)
+    inside = np.abs(window) < 0.99  # the driver also keeps a motion within its ranges
+    positive = inside & (window > 0.01)
+    assert positive.any() and np.allclose(np.stack(driven)[positive], window[positive], atol=1e-4)
+
+
+def test_stages_are_named(tmp_path):
+    with pytest.raises(ValueError, match="stage 'dance': accepted are performances, hearing"):
+        faces.train(tmp_path, stages=["dance"])
+    with pytest.raises(ValueError, match="minutes"):
+        faces.train(tmp_path, minutes=3)
