@@ -144,6 +144,6 @@ def test_what_may_go_wrong_is_said(editor, panel):
     assert "connection is lost" in panel.notices()
     panel.page.evaluate(f"() => {{ const n = {NODE}; n.disconnectInput(n.inputs.findIndex("
                         "({ name }) => name === 'character')) }")
-    panel.press("big")
+    panel.press("start")
     panel.until("p.mode === 'idle'")
     assert "Connect a character" in panel.notices()
