@@ -298,7 +298,7 @@ def test_examples_of_portraits_and_voices(lab):
     graph = FacesGraph()
     node = graph.add("GWMExampleAvatar", portrait="rabbit", voice="song")
     image, sound = tell_all(lab, graph, (node, 0), (node, 1))
-    assert shape(image)[-1] == 3 and "sample_rate: int 22050" in sound
+    assert shape(image)[-1] == 3 and "sample_rate: int 16000" in sound
     graph.prompt[node]["inputs"]["voice"] = "../../x"
     with pytest.raises(PromptFailed, match=re.escape("voice")):
         lab.queue(graph.prompt)
