@@ -12,8 +12,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from PIL import Image
 
 from ..gwm_core.avatars.anchors import anchors_of, marked, read_anchors
-from ..gwm_core.avatars.drive import CURVES_FOR, curves_from_voice, shoot, with_curves
-from ..gwm_core.avatars.film import Film
+from ..gwm_core.avatars.drive import CURVES_FOR, curves_from_voice, with_curves
 from ..gwm_core.avatars.motion import from_json, scaled, to_json
 from ..gwm_core.avatars.portrait import portrait_of
 from ..gwm_core.errors import AvatarError, GWMError
@@ -23,17 +22,18 @@ from .avatars_shared import (
     character_input,
     dial_inputs,
     dials_of,
-    film_path,
-    film_video,
+    filmed,
     frames_input,
+    images_output,
     length_line,
     model_input,
     recording_of,
+    report_output,
     seed_input,
     size_input,
+    video_output,
 )
 from .faces import faces_on
-from .host import TickProgress
 from .types import CharacterOnWire, GWMCharacterWire
 
 #: Longest side of the portrait that the node itself shows.
@@ -208,27 +208,18 @@ class GWMDriveAvatar(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output(
-                    "images", display_name="images",
-                    tooltip="The frames, 25 a second, at most max_frames.",
-                ),
+                images_output(),
                 io.Audio.Output(
                     "same_audio", display_name="audio",
                     tooltip="The voice exactly as it came in: rate, channels and length.",
                 ),
-                io.Video.Output(
-                    "video", display_name="video",
-                    tooltip="The whole film with its sound, exactly 25 frames a second.",
-                ),
+                video_output("The whole film with its sound, exactly 25 frames a second."),
                 io.String.Output(
                     "motion", display_name="motion",
                     tooltip="The motion as curves (JSON), to edit or to wire into another Drive "
                     "Avatar.",
                 ),
-                io.String.Output(
-                    "report", display_name="report", tooltip="How long the film is, and what "
-                    "was heard.",
-                ),
+                report_output("How long the film is, and what was heard."),
             ],
         )
 
@@ -249,7 +240,6 @@ class GWMDriveAvatar(io.ComfyNode):
         ticks = max([r.ticks for r in (own, other) if r is not None], default=0)
         ticks = own.ticks if own is not None else ticks or len(given)
         actor = actor_of(character, size, dials)
-        path = film_path()
         with faces.faces() as loaded:
             motions = None
             if (own is not None or other is not None) and (
@@ -259,14 +249,12 @@ class GWMDriveAvatar(io.ComfyNode):
                     loaded, own, other, seed=seed, dials=dials_of(dials), ticks=ticks)
             if given is not None:
                 motions = with_curves(motions, _dialled(given, dials), curves_for, ticks)
-            with Film(path, own) as film:
-                shot = shoot(motions, actor.draw, ticks, film=film,
-                             most_frames=max_frames, progress=TickProgress(ticks))
+            shot, video = filmed(motions, actor.draw, ticks, own, max_frames)
         report = _report(own, other, given, shot, ticks)
         return io.NodeOutput(
             frames_to_image(shot.frames),
             ExecutionBlocker(None) if audio is None else audio,
-            film_video(path),
+            video,
             to_json(shot.motion),
             report,
         )

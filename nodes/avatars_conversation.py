@@ -7,8 +7,7 @@ import torch
 from comfy_api.v0_0_2 import io
 
 from ..gwm_core.avatars.conversation import LAYOUTS, SIDES, TwoShot, mix, who_speaks
-from ..gwm_core.avatars.drive import checked_ticks, curves_from_voice, shoot
-from ..gwm_core.avatars.film import Film
+from ..gwm_core.avatars.drive import checked_ticks, curves_from_voice
 from ..gwm_core.avatars.motion import to_json
 from ..gwm_core.errors import AvatarError
 from .adapt import frames_to_image
@@ -18,16 +17,17 @@ from .avatars_shared import (
     character_input,
     dial_inputs,
     dials_of,
-    film_path,
-    film_video,
+    filmed,
     frames_input,
+    images_output,
     length_line,
     model_input,
     recording_of,
+    report_output,
     seed_input,
+    video_output,
 )
 from .faces import faces_on
-from .host import TickProgress
 
 
 class GWMConversation(io.ComfyNode):
@@ -71,18 +71,12 @@ class GWMConversation(io.ComfyNode):
                 frames_input(),
             ],
             outputs=[
-                io.Image.Output(
-                    "images", display_name="images",
-                    tooltip="The frames, 25 a second, at most max_frames.",
-                ),
+                images_output(),
                 io.Audio.Output(
                     "audio", display_name="audio",
                     tooltip="Both voices in one sound, at the higher of their sample rates.",
                 ),
-                io.Video.Output(
-                    "video", display_name="video",
-                    tooltip="The whole film with both voices, exactly 25 frames a second.",
-                ),
+                video_output("The whole film with both voices, exactly 25 frames a second."),
                 io.Mask.Output(
                     "left_mask", display_name="left mask",
                     tooltip="White where the left character's part of the picture is: one mask, or "
@@ -100,10 +94,7 @@ class GWMConversation(io.ComfyNode):
                     "right_motion", display_name="right motion",
                     tooltip="The right one's motion as curves (JSON), for Drive Avatar.",
                 ),
-                io.String.Output(
-                    "report", display_name="report",
-                    tooltip="How long the film is, and what was heard.",
-                ),
+                report_output("How long the film is, and what was heard."),
             ],
         )
 
@@ -131,7 +122,6 @@ class GWMConversation(io.ComfyNode):
                 for i, side in enumerate(SIDES)
             ), speaker)
 
-        path = film_path()
         with faces.faces() as loaded:
             tracks = [
                 curves_from_voice(
@@ -141,15 +131,13 @@ class GWMConversation(io.ComfyNode):
                 for i, side in enumerate(SIDES)
             ]
             pairs = (np.stack(pair) for pair in zip(*tracks, strict=True))
-            with Film(path, sound) as film:
-                taken = shoot(pairs, draw, ticks, film=film, most_frames=max_frames,
-                              progress=TickProgress(ticks))
+            taken, video = filmed(pairs, draw, ticks, sound, max_frames)
         lines = [length_line(ticks, len(taken.frames))]
         lines += [f"{side}: {voice.described()}" for side, voice in voices.items()]
         return io.NodeOutput(
             frames_to_image(taken.frames),
             audio_of(sound),
-            film_video(path),
+            video,
             *(torch.from_numpy(shot.mask(side, speakers[:max_frames])) for side in SIDES),
             *(to_json(taken.motion[:, i]) for i in range(2)),
             "\n".join(lines),

@@ -16,8 +16,7 @@ from comfy_api.v0_0_2 import io
 from comfy_execution.graph_utils import ExecutionBlocker
 from server import PromptServer
 
-from ..gwm_core.avatars.drive import curves_from_voice, shoot
-from ..gwm_core.avatars.film import Film
+from ..gwm_core.avatars.drive import curves_from_voice
 from ..gwm_core.avatars.live import LiveAvatar
 from ..gwm_core.avatars.live_hub import AvatarHub, Cast
 from ..gwm_core.avatars.motion import to_json
@@ -31,16 +30,17 @@ from .avatars_shared import (
     character_input,
     dial_inputs,
     dials_of,
-    film_path,
-    film_video,
+    filmed,
     frames_input,
+    images_output,
     length_line,
     model_input,
+    report_output,
     seed_input,
     size_input,
+    video_output,
 )
 from .faces import HostFaces, faces_on
-from .host import TickProgress
 from .live import hubs, serve
 from .models import file_mark
 
@@ -88,22 +88,16 @@ class GWMLiveAvatar(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output(
-                    "images", display_name="images",
-                    tooltip="The frames, 25 a second, at most max_frames.",
-                ),
+                images_output(),
                 io.Audio.Output(
                     "audio", display_name="audio", tooltip="Both voices, at the take's rate.",
                 ),
-                io.Video.Output(
-                    "video", display_name="video",
-                    tooltip="The whole film with its sound, exactly 25 frames a second.",
-                ),
+                video_output("The whole film with its sound, exactly 25 frames a second."),
                 io.String.Output(
                     "motion", display_name="motion",
                     tooltip="The motion as curves (JSON), for another Drive Avatar.",
                 ),
-                io.String.Output("report", display_name="report", tooltip="How long the film is."),
+                report_output("How long the film is."),
             ],
         )
 
@@ -133,15 +127,13 @@ class GWMLiveAvatar(io.ComfyNode):
         own, other, rate = read_take(take_path(take))
         voice, heard = Recording(own[None], rate, "take"), Recording(other[None], rate, "take")
         sound = Recording(np.clip(own + other, -1, 1)[None], rate, "take")
-        path = film_path()
-        with faces.faces() as loaded, Film(path, sound) as film:
+        with faces.faces() as loaded:
             motions = curves_from_voice(
                 loaded, voice, heard, seed=seed, dials=dials_of(dials), ticks=sound.ticks)
-            shot = shoot(motions, actor.draw, sound.ticks, film=film,
-                         most_frames=max_frames, progress=TickProgress(sound.ticks))
+            shot, video = filmed(motions, actor.draw, sound.ticks, sound, max_frames)
         report = length_line(sound.ticks, len(shot.frames))
         return io.NodeOutput(
-            frames_to_image(shot.frames), audio_of(sound), film_video(path),
+            frames_to_image(shot.frames), audio_of(sound), video,
             to_json(shot.motion), report, ui={"text": [report]},
         )
 

@@ -13,7 +13,10 @@ from ..gwm_core.avatars.sync_plot import plot
 from ..gwm_core.avatars.sync_report import at_ticks, compare, opening_of_voice
 from ..gwm_core.errors import GWMError
 from .adapt import frames_to_image
-from .avatars_shared import recording_of
+from .avatars_shared import (
+    recording_of,
+    report_output,
+)
 from .faces import faces_on
 from .host import TickProgress, say
 from .inverse import Frames
@@ -84,7 +87,7 @@ class GWMLipSyncReport(io.ComfyNode):
                     "score", display_name="score",
                     tooltip="How well the two agree at that offset, -1 to 1 (correlation).",
                 ),
-                io.String.Output("report", display_name="report", tooltip="All figures as text."),
+                report_output("All figures as text."),
             ],
         )
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import folder_paths
+import numpy as np
 import torch
 from comfy_api.v0_0_2 import InputImpl, io
 
 from ..gwm_core.avatars.dials import MOST, Dials
+from ..gwm_core.avatars.drive import Shot, shoot
+from ..gwm_core.avatars.film import Film
 from ..gwm_core.avatars.sound import Recording
 from ..gwm_core.errors import GWMError
 from .adapt import sound_of
+from .host import TickProgress
 from .types import CharacterOnWire, GWMCharacterWire, GWMModel
 
 if TYPE_CHECKING:
@@ -85,16 +90,34 @@ def audio_of(recording: Recording) -> dict:
     return sound_of(recording.samples, recording.rate)
 
 
-def film_path() -> str:
+def images_output() -> io.Image.Output:
+    return io.Image.Output("images", display_name="images",
+                           tooltip="The frames, 25 a second, at most max_frames.")
+
+
+def video_output(tooltip: str) -> io.Video.Output:
+    return io.Video.Output("video", display_name="video", tooltip=tooltip)
+
+
+def report_output(tooltip: str) -> io.String.Output:
+    return io.String.Output("report", display_name="report", tooltip=tooltip)
+
+
+def filmed(motions: Iterable[np.ndarray], draw: Callable[[np.ndarray], np.ndarray], ticks: int,
+           sound: Recording | None, most_frames: int) -> tuple[Shot, Any]:
+    """What was filmed, and the film as the host's VIDEO, with the node's progress and cancel."""
+    path = _film_path()
+    with Film(path, sound) as film:
+        shot = shoot(motions, draw, ticks, film=film, most_frames=most_frames,
+                     progress=TickProgress(ticks))
+    return shot, InputImpl.VideoFromFile(path)
+
+
+def _film_path() -> str:
     """A new file in the host's temp folder."""
     folder = os.path.join(folder_paths.get_temp_directory(), "gwm")
     os.makedirs(folder, exist_ok=True)
     return os.path.join(folder, f"face_{uuid.uuid4().hex}.mp4")
-
-
-def film_video(path: str):
-    """A film's file as the host's VIDEO."""
-    return InputImpl.VideoFromFile(path)
 
 
 def actor_of(wire: CharacterOnWire, size: int, dials: dict[str, float]) -> Actor:

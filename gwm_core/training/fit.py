@@ -1,4 +1,4 @@
-"""The loop that trains the tabletop's networks: steps, averaged weights, log, resuming."""
+"""The loop that trains networks of the tabletop and of faces: averaged weights, log, resuming."""
 
 from __future__ import annotations
 

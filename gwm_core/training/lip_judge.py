@@ -9,10 +9,6 @@ Each face is one file, written whole or not at all: recording goes on where it w
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +19,13 @@ from torch.nn import functional as F
 from ..avatars.character import Character
 from ..avatars.landmarks import face_height
 from ..avatars.rig import Rig
-from ..checkpoint import save_checkpoint
-from ..embodiment import Embodiment, ViewSpec
 from ..evaluation.avatars.lip_sight import cut_of, follow
 from ..evaluation.avatars.points import mouth_numbers
-from ..evaluation.judges import FOLDER
 from ..evaluation.judges.lips import SIDE, LipJudge
 from ..evaluation.judges.sync import SPREAD
 from ..noise import rng
+from .face_judge import Say, command, fit_judge
+from .fit import Plan
 
 FIRST = 6_000_000
 MARGIN = 4
@@ -43,7 +38,6 @@ HELD = 10
 """Every tenth face scores and is not learnt from."""
 WEIGHT = (3.0, 1.5, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Of each number of MOUTH: how far the lips are open counts most."""
-Say = Callable[[str], None]
 
 
 def record(folder: Path, faces: int, say: Say) -> None:
@@ -123,29 +117,18 @@ def batch_of(data: dict, count: int, draw: np.random.Generator) -> tuple[Tensor,
 
 
 def train(folder: Path, steps: int, say: Say, seed: int = 0, batch: int = 48) -> dict:
-    """Train, and store the judge; its scores on faces that it did not see."""
-    learn, score = load(folder)
+    """Train, and store the judge; its scores on faces that it did not see. Resumable."""
+    data, held = load(folder)
     torch.manual_seed(seed)
-    judge, spread = LipJudge(), torch.tensor(SPREAD)
-    optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=1e-3)
-    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
-    weight, began = torch.tensor(WEIGHT), time.monotonic()
-    for step in range(steps):
-        frame, rest, numbers = batch_of(learn, batch, rng(seed, "lip judge", step))
+    judge, spread, weight = LipJudge().train(), torch.tensor(SPREAD), torch.tensor(WEIGHT)
+
+    def loss(step: int) -> Tensor:
+        frame, rest, numbers = batch_of(data, batch, rng(seed, "lip judge", step))
         wrong = F.smooth_l1_loss(judge(frame, rest), numbers / spread, reduction="none", beta=0.3)
-        loss = (wrong * weight).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(judge.parameters(), 2.0)
-        optimiser.step()
-        plan.step()
-        if step % 100 == 99 or step == steps - 1:
-            say(f"step {step + 1}: loss {float(loss.detach()):.3f}, "
-                f"{scores(judge.eval(), score)}, {time.monotonic() - began:.0f} s")
-            judge.train()
-    found = {**scores(judge.eval(), score), "faces": len(learn["rest"]), "steps": steps}
-    save(judge, found)
-    return found
+        return (wrong * weight).mean()
+
+    return fit_judge(judge, "lips", ("mouth", SIDE), Plan(steps, 2e-3, clip=2.0), folder, seed,
+                     loss, lambda net: scores(net, held), {"faces": len(data["rest"])}, say)
 
 
 @torch.inference_mode()
@@ -172,33 +155,5 @@ def scores(judge: LipJudge, held: dict) -> dict[str, float]:
     return out
 
 
-def save(judge: LipJudge, found: dict) -> Path:
-    """The judge as evaluation.judges.load_judge reads it."""
-    path = FOLDER / "lips.safetensors"
-    mouth = Embodiment("faces", 25, 1, 0, (ViewSpec("mouth", SIDE, SIDE, 30.0),), ())
-    save_checkpoint(path, {k: v.detach() for k, v in judge.state_dict().items()}, {
-        "name": "lips", "kind": "judge", "embodiment": mouth, "config": judge.config,
-        "licence": "Apache-2.0", "scores": found})
-    return path
-
-
-def main(words: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("what", choices=["record", "train"])
-    parser.add_argument("--faces", type=int, default=900)
-    parser.add_argument("--steps", type=int, default=2500)
-    args = parser.parse_args(words)
-
-    def say(text: str) -> None:
-        print(text, flush=True)
-
-    torch.set_num_threads(1)
-    if args.what == "record":
-        record(args.folder, args.faces, say)
-    else:
-        say(json.dumps(train(args.folder, args.steps, say)))
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, record, train, {"faces": 600})

@@ -10,10 +10,6 @@ in the others they are the simulator's own points, disturbed as a reader disturb
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +17,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..checkpoint import save_checkpoint
-from ..embodiment import Embodiment, ViewSpec
 from ..evaluation.avatars import sound
 from ..evaluation.avatars.points import mouth_numbers
-from ..evaluation.judges import FOLDER
 from ..evaluation.judges.sync import SPREAD, WINDOW, SyncJudge, choices
 from ..noise import rng
+from .face_judge import Say, command, fit_judge
+from .fit import Plan
 
 FIRST = 7_000_000
 """Seeds of the judge's own performances and faces."""
@@ -42,7 +37,6 @@ SPAN = 75
 SHIFTS = (0, -1, 1, -2, 2, -3, 3, -5, 5, -9, 9, -14, 14)
 HELD = 8
 """Every eighth clip scores and is not learnt from."""
-Say = Callable[[str], None]
 
 
 def record(folder: Path, count: int, rendered: int, say: Say) -> None:
@@ -134,30 +128,17 @@ def loss_of(judge: SyncJudge, voice: Tensor, mouth: Tensor, talk: Tensor) -> Ten
 
 
 def train(folder: Path, steps: int, say: Say, seed: int = 0, batch: int = 16) -> dict:
-    """Train on recorded clips and store the judge; its scores on clips that it did not see."""
-    learn, score = clips(folder)
+    """Train, and store the judge; its scores on clips that it did not see. Resumable."""
+    learn, held = clips(folder)
     torch.manual_seed(seed)
-    judge = SyncJudge()
-    optimiser = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=1e-2)
-    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
-    began = time.monotonic()
-    judge.train()
-    for step in range(steps):
-        loss = loss_of(judge, *excerpts(learn, batch, rng(seed, "sync judge", step)))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(judge.parameters(), 1.0)
-        optimiser.step()
-        plan.step()
-        if step % 200 == 0 or step == steps - 1:
-            judge.eval()
-            say(f"step {step}: loss {float(loss.detach()):.3f}, {scores(judge, score)}, "
-                f"{time.monotonic() - began:.0f} s")
-            judge.train()
-    judge.eval()
-    found = {**scores(judge, score), "clips": len(learn), "steps": steps}
-    save(judge, found)
-    return found
+    judge = SyncJudge().train()
+
+    def loss(step: int) -> Tensor:
+        return loss_of(judge, *excerpts(learn, batch, rng(seed, "sync judge", step)))
+
+    plan = Plan(steps, 2e-3, weight_decay=1e-2)
+    return fit_judge(judge, "sync", ("face", SIZE), plan, folder, seed, loss,
+                     lambda net: scores(net, held), {"clips": len(learn)}, say)
 
 
 def scores(judge: SyncJudge, held: list[dict]) -> dict[str, float]:
@@ -172,34 +153,5 @@ def scores(judge: SyncJudge, held: list[dict]) -> dict[str, float]:
     return out
 
 
-def save(judge: SyncJudge, found: dict) -> Path:
-    """The judge as evaluation.judges.load_judge reads it."""
-    path = FOLDER / "sync.safetensors"
-    faces = Embodiment("faces", 25, 1, 0, (ViewSpec("face", SIZE, SIZE, 30.0),), ())
-    save_checkpoint(path, {k: v.detach() for k, v in judge.state_dict().items()}, {
-        "name": "sync", "kind": "judge", "embodiment": faces, "config": judge.config,
-        "licence": "Apache-2.0", "scores": found})
-    return path
-
-
-def main(words: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("what", choices=["record", "train"])
-    parser.add_argument("--clips", type=int, default=600)
-    parser.add_argument("--rendered", type=int, default=160, help="of these, read from frames")
-    parser.add_argument("--steps", type=int, default=2500)
-    args = parser.parse_args(words)
-
-    def say(text: str) -> None:
-        print(text, flush=True)
-
-    torch.set_num_threads(1)
-    if args.what == "record":
-        record(args.folder, args.clips, args.rendered, say)
-    else:
-        say(json.dumps(train(args.folder, args.steps, say)))
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, record, train, {"clips": 320, "rendered": 80})

@@ -198,7 +198,6 @@ def test_the_judge_is_asked_early_and_late_where_there_is_speech():
     assert choices(Told(), mel, np.zeros((TICKS, 8)), np.zeros(TICKS, bool)) == (0, 0)
 
 
-@pytest.mark.skipif(not (FOLDER / "sync.safetensors").is_file(), reason="no sync judge yet")
 def test_the_stored_judge_tells_40_ms_and_nothing_of_another_sound():
     judge, scores = load_judge("sync", SyncJudge())
     assert scores["40 ms"] > 0.9 and abs(scores["shuffled"] - 0.5) < 0.12

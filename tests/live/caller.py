@@ -16,7 +16,7 @@ import numpy as np
 from gwm_core.avatars.live_hub import MAGIC
 from gwm_core.live.messages import unpack
 
-from .client import WAIT, _run, node
+from .client import WAIT, _run, node, open_socket
 
 RATE = 48_000
 DIALS = {name: 1.0 for name in ("intensity", "mouth", "expression", "gaze", "head", "blinks")}
@@ -47,15 +47,7 @@ class Caller:
         _run(self._connect())
 
     async def _connect(self) -> None:
-        self._http = aiohttp.ClientSession()
-        try:
-            address = self.comfy.url.replace("http", "ws", 1) + "/api/gwm/avatar"
-            self._socket = await self._http.ws_connect(
-                address, max_msg_size=0, headers=self.headers
-            )
-        except BaseException:
-            await self._http.close()
-            raise
+        self._http, self._socket = await open_socket(self.comfy, "/api/gwm/avatar", self.headers)
         self._reader = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:

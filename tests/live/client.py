@@ -38,6 +38,17 @@ def _run(work) -> Any:
     return asyncio.run_coroutine_threadsafe(work, _loop).result(WAIT)
 
 
+async def open_socket(comfy, route: str, headers: dict) -> tuple[Any, Any]:
+    """(http session, socket) of a live route; the session is closed where the socket fails."""
+    http = aiohttp.ClientSession()
+    try:
+        address = comfy.url.replace("http", "ws", 1) + route
+        return http, await http.ws_connect(address, max_msg_size=0, headers=headers)
+    except BaseException:
+        await http.close()
+        raise
+
+
 def graph(walk: str = "", seed: int = 5, prompt: str = PLACE, **inputs: Any) -> dict[str, dict]:
     """A prompt in API form with one Play World, node "3"."""
     return {
@@ -103,15 +114,7 @@ class Page:
     # ------------------------------------------------------------------ the socket
 
     async def _connect(self) -> None:
-        self._http = aiohttp.ClientSession()
-        try:
-            address = self.comfy.url.replace("http", "ws", 1) + "/api/gwm/live"
-            self._socket = await self._http.ws_connect(
-                address, max_msg_size=0, headers=self.headers
-            )
-        except BaseException:
-            await self._http.close()
-            raise
+        self._http, self._socket = await open_socket(self.comfy, "/api/gwm/live", self.headers)
         self._reader = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:

@@ -1,6 +1,6 @@
 // Puts a panel into every Live Avatar node: its own widget comes last and is never saved; the name
 // of the take stays in a widget as any other.
-import { after, forwardWheel } from "../play/node.js";
+import { addPlace, after, forwardWheel } from "../play/node.js";
 import { placeOf } from "../play/safety.js";
 import { Stage } from "../play/stage.js";
 import { AvatarPanel } from "./panel.js";
@@ -15,22 +15,8 @@ export function addAvatarPanel(node) {
   if (node.comfyClass !== NODE || node.widgets?.some(({ name }) => name === WIDGET)) return;
   const take = node.widgets?.find(({ name }) => name === TAKE);
   if (!take) return;
-  const place = document.createElement("div");
-  place.className = "gwm-play-place widget-expands";
-  Object.assign(place.style, {
-    display: "flex",
-    flex: "1",
-    minHeight: `${LEAST_HEIGHT}px`,
-    minWidth: "0",
-  });
-  const widget = node.addDOMWidget(WIDGET, "gwm_avatar", place, {
-    serialize: false,
-    hideOnZoom: false,
-    getMinHeight: () => LEAST_HEIGHT,
-  });
-  widget.serialize = false;
+  const { widget, place } = addPlace(node, WIDGET, "gwm_avatar", LEAST_HEIGHT, SIZE);
   widget.panel = null;
-  node.setSize?.([Math.max(node.size[0], SIZE[0]), Math.max(node.size[1], SIZE[1])]);
   const stage = new Stage(place);
   const begin = () => {
     if (widget.panel) return;

@@ -26,23 +26,29 @@ export function addPlayer(node) {
   if (!walk) return;
   hide(node, walk);
   tellServer();
+  const { widget, place } = addPlace(node, WIDGET, "gwm_player", LEAST_HEIGHT, SIZE);
+  widget.player = null;
+  live(node, walk, widget, place);
+}
+
+// A place in the node for elements of our own: {widget, place}; it is never saved.
+export function addPlace(node, name, type, leastHeight, size) {
   const place = document.createElement("div");
   place.className = "gwm-play-place widget-expands";
   Object.assign(place.style, {
     display: "flex",
     flex: "1",
-    minHeight: `${LEAST_HEIGHT}px`,
+    minHeight: `${leastHeight}px`,
     minWidth: "0",
   });
-  const widget = node.addDOMWidget(WIDGET, "gwm_player", place, {
+  const widget = node.addDOMWidget(name, type, place, {
     serialize: false,
     hideOnZoom: false,
-    getMinHeight: () => LEAST_HEIGHT,
+    getMinHeight: () => leastHeight,
   });
   widget.serialize = false;
-  widget.player = null;
-  node.setSize?.([Math.max(node.size[0], SIZE[0]), Math.max(node.size[1], SIZE[1])]);
-  live(node, walk, widget, place);
+  node.setSize?.([Math.max(node.size[0], size[0]), Math.max(node.size[1], size[1])]);
+  return { widget, place };
 }
 
 // A player lives as long as its node stands in a graph; a node that comes back gets a new one.
