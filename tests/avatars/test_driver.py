@@ -132,6 +132,18 @@ def test_modes_hear_one_voice(model):
         Driver(model, mode="sing")
 
 
+def test_what_the_other_says_counts_beside_when(model):
+    own, other = np.zeros(32000, np.float32), babble(2.0, seed=2)
+    # The same loudness at every moment, another sound: its spectrum is mirrored.
+    strange = other * (-1.0) ** np.arange(len(other), dtype=np.float32)
+    here, there = Driver(model), Driver(model)
+    here.push(own, other)
+    there.push(own, strange)
+    said, other_said = here.pull(), there.pull()
+    assert np.array_equal(here.states, there.states) and here.states[:, 1].any()
+    assert np.abs(said - other_said).max() > 1e-3
+
+
 def test_speech_is_said_as_time_goes_by_and_can_be_interrupted(model):
     speech, silence = babble(2.0), np.zeros(48000, np.float32)
     said = Driver(model)

@@ -151,10 +151,11 @@ def test_a_recording_holds_exactly_what_was_said(on_air, tmp_path):
 
 def test_a_recording_begins_with_a_fresh_driver(on_air):
     _, page = on_air
-    page.speak(tone(1, left=0.5)[: TICK // 2])  # half a tick that must not be in it
+    page.speak(tone(3, left=0.5)[: 5 * TICK // 2])  # two ticks and a half that are no part of it
     page.say("record", on=1)
     page.speak(tone(1, left=0.25))
-    wait_for(lambda: page.frames[-1][0]["tick"] == 1)
+    wait_for(lambda: page.told("recording") and page.link.avatar.tick == 1
+             and page.frames[-1][0]["tick"] == 1)
     assert page.frames[-1][1][0, 0, 0] == 64
 
 
