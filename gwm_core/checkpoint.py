@@ -26,7 +26,8 @@ BANK_FORMAT = "gwm-bank"
 VERSION = 1
 SUFFIX = ".safetensors"
 BANK, INVERSE, EYES, LANDMARKS = "bank", "inverse", "eyes", "landmarks"
-COMPANIONS = (BANK, INVERSE, EYES, LANDMARKS)
+SPEECH, FOLEY = "speech", "foley"
+COMPANIONS = (BANK, INVERSE, EYES, LANDMARKS, SPEECH, FOLEY)
 """Files beside a checkpoint, ``<name>.<companion>.safetensors``: parts of it, no models."""
 EMBEDDED = Path(__file__).parent / "checkpoints"
 REQUIRED = ("name", "kind", "embodiment", "config", "licence")

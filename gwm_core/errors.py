@@ -68,3 +68,15 @@ class RoboticsError(GWMError):
 
 class AvatarError(GWMError):
     """A portrait, voice, motion or avatar checkpoint does not fit."""
+
+
+class VideoError(GWMError):
+    """A storyboard, shot, cast member, script or film does not fit.
+
+    ``line`` and ``column`` count from 1 and are ``None`` where the error has no place in a text.
+    """
+
+    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column

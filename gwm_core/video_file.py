@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,22 @@ CRF = "16"
 AUDIO_BITRATE = 160_000
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)
 """What AAC can hold; sound of another rate is resampled to the next one above."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Some frames with their sound, for what is no clip of a world.
+
+    frames       uint8 [F, H, W, 3] by view
+    audio        float32 [1 or 2, N] in -1..1
+    sample_rate  hertz; 0 is silent
+    fps          frames a second
+    """
+
+    frames: dict[str, np.ndarray]
+    audio: np.ndarray
+    sample_rate: int
+    fps: Fraction | int
 
 
 class VideoFile:
@@ -51,7 +68,7 @@ class VideoFile:
     def __enter__(self) -> VideoFile:
         return self
 
-    def add(self, clip: Clip) -> None:
+    def add(self, clip: Clip | Piece) -> None:
         """The next frames with their sound; all clips have the same size and rates."""
         av = self._av
         frames = clip.frames[self.view or clip.embodiment.views[0].name]
@@ -68,7 +85,7 @@ class VideoFile:
             self._samples += audio.shape[1]
             self._file.mux(self._sound.encode(sound))
 
-    def _begin(self, clip: Clip, frames: np.ndarray) -> None:
+    def _begin(self, clip: Clip | Piece, frames: np.ndarray) -> None:
         rate = Fraction(clip.fps).limit_denominator(1001)
         options = {"crf": CRF, "preset": "veryfast"}
         self._pictures = self._file.add_stream("h264", rate=rate, options=options)

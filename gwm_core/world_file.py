@@ -83,8 +83,11 @@ def _seen(arrays: dict[str, np.ndarray], track: Controls) -> Clip | None:
     }
     audio = np.array(arrays["seen.audio"])
     last = track[len(track) - body.block_ticks :].without_pending()
-    rate = body.sample_rate
-    return Clip(views["seen.frames."], views["seen.depth."], audio, rate, body.fps, last)
+    frames = len(next(iter(views["seen.frames."].values()), ()))
+    first = frames - (len(last) - 1) * body.frames_per_tick
+    short = len(track) == len(last) and 0 < first < body.frames_per_tick
+    return Clip(views["seen.frames."], views["seen.depth."], audio, body.sample_rate, body.fps,
+                last, first=first if short else None)
 
 
 def _hash(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from .events import GWMBranchWorld, GWMWorldEvent
 from .files import GWMLoadWorld, GWMSaveWorld
 from .inverse import GWMControlsFromVideo
 from .live import register as register_live
+from .ltx import GWMToLTX
 from .models import GWMLoadModel
 from .play import GWMPlayWorld
 from .robotics import GWMCounterfactuals, GWMRobotRollout
@@ -22,6 +23,10 @@ from .robotics_data import GWMLoadRobotDataset, GWMSaveRobotDataset
 from .robotics_evaluation import GWMEvaluatePolicies, GWMFindViolations
 from .robotics_policy import GWMRobotPolicy
 from .routes import register
+from .video import GWMCastMember, GWMShot, GWMStoryboard
+from .video_make import GWMGenerateVideo, GWMRetake
+from .video_report import GWMAVSyncReport
+from .video_sound import GWMAddSound
 from .wan import GWMCameraToWan
 from .worlds import GWMNewWorld, GWMStepWorld
 
@@ -53,6 +58,14 @@ NODES: list[type[io.ComfyNode]] = [
     GWMConversation,
     GWMLiveAvatar,
     GWMLipSyncReport,
+    GWMCastMember,
+    GWMShot,
+    GWMStoryboard,
+    GWMGenerateVideo,
+    GWMRetake,
+    GWMAddSound,
+    GWMAVSyncReport,
+    GWMToLTX,
 ]
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 from comfy_api.v0_0_2 import io
 
+from ..gwm_core.backbones.families import family
 from ..gwm_core.camera_path import MOVES, camera_path
-from ..gwm_core.controls import ControlError, Controls
+from ..gwm_core.controls import Controls
 from ..gwm_core.embodiment import Embodiment, rooms_embodiment
+from ..gwm_core.errors import GWMError
+from .open_weights import networks
 from .types import GWMControlTrack, GWMModel
 
 EXAMPLE = "W*24 look(+6,0)*12 W+look(-3,0)*8"
@@ -18,19 +24,41 @@ TEXT_HELP = (
 )
 
 
-def check_control_text(text: str | None) -> bool | str:
+@cache
+def _embodiment_of(kind: str, variant: str) -> Embodiment:
+    return family(kind, variant).embodiment
+
+
+def _others() -> list[Embodiment]:
+    """Contracts of the open weights that are at hand, whose controls a text may mean too."""
+    kinds = {(n.found.kind, n.found.variant(n.variant)) for n in networks().values()}
+    return [_embodiment_of(*kind) for kind in sorted(kinds)]
+
+
+def check_text(read: Callable[[Embodiment], object]) -> bool | str:
     """True, or the sentence that says what is wrong: for ``validate_inputs``, before anything runs.
 
-    At that time no model is known yet; the text is held against the controls of the embedded
-    worlds. None (the text comes from a wire) is checked when it arrives.
+    At that time no model is known yet: a text is right if ``read`` takes it with the controls of
+    the embedded worlds or of open weights in the host's folders. The sentence is that of the
+    embedded worlds.
     """
-    if text is None:
-        return True
     try:
-        Controls.parse(text, rooms_embodiment())
-    except ControlError as error:
+        read(rooms_embodiment())
+    except GWMError as error:
+        for body in _others():
+            try:
+                read(body)
+            except GWMError:
+                continue
+            return True
         return str(error)
     return True
+
+
+def check_control_text(text: str | None) -> bool | str:
+    """``check_text`` for control text. None (the text comes from a wire) is checked when it
+    arrives."""
+    return text is None or check_text(lambda body: Controls.parse(text, body))
 
 
 def _embodiment(model) -> Embodiment:

@@ -7,14 +7,13 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..gwm_core.about import understood_line
 from ..gwm_core.controls import Controls
-from ..gwm_core.embodiment import rooms_embodiment
 from ..gwm_core.errors import GWMError
 from ..gwm_core.side_by_side import MOST_BRANCHES, parse_branches, side_by_side
 from .adapt import clip_audio, clip_images, first_view, frames_to_image, video_of
-from .controls import TEXT_HELP
+from .controls import TEXT_HELP, check_text
 from .host import TickProgress, say
 from .types import GWMControlTrack, GWMWorld, WorldOnWire
-from .worlds import MOST_TICKS
+from .worlds import MOST_TICKS, check_room
 
 _BRANCHES = "left: A+look(-6,0)*15 W*21\nstraight on: W*36\nright: D+look(6,0)*15 W*21"
 
@@ -142,13 +141,7 @@ class GWMBranchWorld(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, branches=None):
-        if branches is None:
-            return True
-        try:
-            parse_branches(branches, rooms_embodiment())
-        except GWMError as error:
-            return str(error)
-        return True
+        return branches is None or check_text(lambda body: parse_branches(branches, body))
 
     @classmethod
     def execute(cls, world, branches, sound_of, **wired) -> io.NodeOutput:
@@ -189,4 +182,5 @@ def _branches(world, text: str, wired: dict):
                 f"branches: branch {number} ({label}) has {len(track)} ticks; "
                 f"1 to {MOST_TICKS} are needed"
             )
+    check_room(world.world.embodiment, sum(len(track) for _, track in found), "branches")
     return [label for label, _ in found], [track for _, track in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import folder_paths
@@ -14,10 +15,12 @@ from .. import gwm_core as gwm
 from ..gwm_core.about import about
 from ..gwm_core.checkpoint import EMBEDDED, SUFFIX, is_companion, list_models
 from ..gwm_core.errors import CheckpointError, GWMError
-from ..gwm_core.tensor_file import metadata_json, read_header
+from ..gwm_core.tensor_file import KEY, metadata_json, read_header
+from .backbones import HostBackbone, checked_plan
 from .faces import KIND as FACES
 from .faces import HostFaces
-from .host import HostModel, operations, pick_device, plain_tensors
+from .host import HostModel, operations, pick_device, plain_tensors, say
+from .open_weights import Listed, networks, pair_marks, refusal, why_not
 from .tables import KIND as TABLE
 from .tables import HostTable
 from .types import GWMModel
@@ -47,9 +50,11 @@ def embedded_models() -> dict[str, Path]:
 
 
 def model_names() -> list[str]:
-    """Embedded models first, then the files in ``models/gwm`` and its extra paths."""
+    """Embedded models first, then the files in ``models/gwm`` and its extra paths, then open
+    weights in ``models/diffusion_models``."""
     files = [f for f in folder_paths.get_filename_list(FOLDER) if not is_companion(f)]
-    return [*sorted(embedded_models(), key=lambda name: name != FIRST), *files]
+    own = [*sorted(embedded_models(), key=lambda name: name != FIRST), *files]
+    return list(dict.fromkeys([*own, *networks()]))
 
 
 def model_path(name: str) -> str:
@@ -57,10 +62,16 @@ def model_path(name: str) -> str:
     # The oldest supported host does not hold a choice against its list.
     names = model_names()
     if name not in names:
+        told = why_not(name)
+        if told:
+            raise GWMError(f"model_name: {told}")
         raise GWMError(
             f"model_name: {name!r} is not in list; there are: {', '.join(names) or 'none'} "
-            f"(files belong into models/{FOLDER})"
+            f"(files belong into models/{FOLDER}, open weights into models/diffusion_models)"
         )
+    listed = networks().get(name)
+    if listed is not None:
+        return listed.path
     embedded = embedded_models()
     if name in embedded:
         return str(embedded[name])
@@ -82,27 +93,52 @@ def kind_of(path: str) -> str:
         return ""
 
 
+def is_own(path: str) -> bool:
+    """Whether a file's header says that it is one of GWM."""
+    try:
+        return KEY in read_header(path, "checkpoint", CheckpointError)
+    except CheckpointError:
+        return False
+
+
 def host_of(path: str, choice: str) -> AnyHost:
-    """The model of a file in the host's care, loaded once."""
+    """The GWM checkpoint of a file in the host's care, loaded once."""
     own = {TABLE: HostTable, FACES: HostFaces}.get(kind_of(path))
     # What a robot's table and faces compute is small: it has nothing to do on a GPU.
     target = pick_device("cpu" if own else choice)
-    key = (*file_mark(path), str(target))
+
+    def load() -> AnyHost:
+        if own:
+            return own(path)
+        return HostModel(gwm.load(path, device=target, operations=operations()), target)
+
+    return _once((*file_mark(path), str(target)), load)
+
+
+def open_weights(listed: Listed, choice: str) -> HostBackbone:
+    """Downloaded open weights in the host's care, loaded once. Whose they are, under which licence
+    and what memory they need is told before; GWMError where they cannot be played."""
+    target = pick_device(choice)
+
+    def load() -> HostBackbone:
+        made = checked_plan(listed, target)
+        say(made.lines())
+        return HostBackbone(made, target)
+
+    return _once((*pair_marks(listed), str(target)), load)
+
+
+def _once(key: tuple, load: Callable[[], AnyHost]) -> AnyHost:
     with _loading:
         host = _loaded.get(key)
         if host is None:
             with plain_tensors():
-                if own:
-                    host = own(path)
-                else:
-                    model = gwm.load(path, device=target, operations=operations())
-                    host = HostModel(model, target)
-            _loaded[key] = host
+                host = _loaded[key] = load()
     return host
 
 
 class GWMLoadModel(io.ComfyNode):
-    """Loads a world model: an embedded one or a file from ``models/gwm``."""
+    """Loads a world model: an embedded one, a file from ``models/gwm``, or open weights."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -113,7 +149,8 @@ class GWMLoadModel(io.ComfyNode):
             category="GWM",
             description=(
                 "Loads a world model. Names without an ending come with the pack; files come from "
-                "ComfyUI's models/gwm folder."
+                "ComfyUI's models/gwm folder, and open weights (Waypoint-1.5, Matrix-Game 2.0, "
+                "causal Wan) from models/diffusion_models."
             ),
             inputs=[
                 io.Combo.Input(
@@ -122,15 +159,16 @@ class GWMLoadModel(io.ComfyNode):
                     default=names[0] if names else None,
                     tooltip="gwm-rooms (embedded: nothing to download) imagines first-person "
                     "rooms, gwm-tabletop a robot's table, gwm-faces moves faces. Your own "
-                    ".safetensors checkpoints go into models/gwm.",
+                    ".safetensors checkpoints go into models/gwm; open weights into "
+                    "models/diffusion_models, their decoder into models/vae_approx or models/vae.",
                 ),
                 io.Combo.Input(
                     "device",
                     options=["default", "cpu"],
                     default="default",
                     tooltip="default: where ComfyUI runs its models. cpu: always the processor; "
-                    "the embedded models are fast enough there and leave the GPU to others. A "
-                    "robot's table and faces always run there.",
+                    "the embedded models are fast enough there and leave the GPU to others (open "
+                    "weights are not). A robot's table and faces always run there.",
                 ),
             ],
             outputs=[
@@ -145,7 +183,8 @@ class GWMLoadModel(io.ComfyNode):
                     "about",
                     display_name="about",
                     tooltip="What the model is: its controls and their ranges, its picture size "
-                    "and speed, and which imaginer fills what was never seen.",
+                    "and speed, and which imaginer fills what was never seen. Of open weights also "
+                    "their makers, licence and memory.",
                 ),
             ],
         )
@@ -159,10 +198,19 @@ class GWMLoadModel(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model_name, device):
-        return file_mark(model_path(model_name))
+        listed = networks().get(model_name)
+        return file_mark(model_path(model_name)) if listed is None else pair_marks(listed)
 
     @classmethod
     def execute(cls, model_name, device) -> io.NodeOutput:
-        host = host_of(model_path(model_name), device)
+        path, listed = model_path(model_name), networks().get(model_name)
+        if listed is not None:
+            host = open_weights(listed, device)
+            note = host.model.metadata.get("note", "")
+            lines = [about(host.model), host.plan.lines(), *([note] if note else [])]
+            return io.NodeOutput(host, "\n".join(lines))
+        if not is_own(path):
+            raise GWMError(refusal(path))
+        host = host_of(path, device)
         model = host.model if isinstance(host, HostModel) else host.loaded
         return io.NodeOutput(host, about(model))

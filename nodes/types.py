@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ..gwm_core.avatars.character import Character
     from ..gwm_core.robotics.episode import Episode
     from ..gwm_core.robotics.eyes import Eyes
+    from ..gwm_core.video.film_report import FilmReport
+    from ..gwm_core.video.storyboard import CastMember, Shot, Storyboard
     from ..gwm_core.world import World
     from .host import HostModel
 
@@ -21,6 +23,10 @@ GWMControlTrack = io.Custom("GWM_CONTROLS")
 GWMPolicy = io.Custom("GWM_POLICY")
 GWMRollouts = io.Custom("GWM_ROLLOUTS")
 GWMCharacterWire = io.Custom("GWM_CHARACTER")
+GWMCast = io.Custom("GWM_CAST")
+GWMShots = io.Custom("GWM_SHOTS")
+GWMStoryboardWire = io.Custom("GWM_STORYBOARD")
+GWMFilm = io.Custom("GWM_FILM")
 
 
 @dataclass(frozen=True)
@@ -70,3 +76,37 @@ class CharacterOnWire:
         """Bytes, for ComfyUI's caches."""
         alpha = self.character.alpha
         return int(self.character.image.nbytes + (0 if alpha is None else alpha.nbytes))
+
+
+@dataclass(frozen=True)
+class CastOnWire:
+    """What a GWM_CAST wire carries: the characters of a film so far, in order."""
+
+    members: tuple[CastMember, ...]
+
+    def get_ram_usage(self) -> int:
+        """Bytes, for ComfyUI's caches."""
+        return sum(int(m.character.image.nbytes) for m in self.members if m.character is not None)
+
+
+@dataclass(frozen=True)
+class ShotsOnWire:
+    """What a GWM_SHOTS wire carries: the shots of a film so far, in order."""
+
+    shots: tuple[Shot, ...]
+
+
+@dataclass(frozen=True)
+class StoryboardOnWire:
+    """What a GWM_STORYBOARD wire carries: a whole storyboard, checked, and its readable text."""
+
+    board: Storyboard
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class FilmOnWire:
+    """What a GWM_FILM wire carries: what is told of a finished film, its storyboard and retakes
+    among it. Finished shots lie on the shelf, so that this is all a further retake needs."""
+
+    report: FilmReport

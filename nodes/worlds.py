@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import comfy.model_management
+import torch
 from comfy_api.v0_0_2 import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..gwm_core.about import understood_line
 from ..gwm_core.controls import Controls
+from ..gwm_core.embodiment import Embodiment
 from ..gwm_core.errors import GWMError
 from .adapt import (
     DEPTH_KINDS,
@@ -116,9 +119,10 @@ class GWMNewWorld(io.ComfyNode):
             clip = world.first_clip()
         line = understood_line(world.understood, world.ignored)
         say(line)
+        nothing = ExecutionBlocker("image: this model shows nothing before the first step")
         return io.NodeOutput(
             WorldOnWire(world, model),
-            clip_images(clip),
+            clip_images(clip) if clip.lead else nothing,
             clip_depth(clip, "near_white"),
             line,
         )
@@ -210,4 +214,20 @@ def step_controls(world: WorldOnWire, text: str, controls):
             f"controls: {len(track)} ticks in one step; at most {MOST_TICKS} "
             "(5 minutes of video in memory): use several Step World nodes in a row"
         )
+    check_room(track.embodiment, len(track), "controls")
     return track
+
+
+def check_room(body: Embodiment, ticks: int, name: str) -> None:
+    """GWMError where the pictures of so many ticks do not fit into the memory that is free."""
+    view = body.views[0]
+    # Bytes of a tick: pixels as they are made, and as the host's float pictures.
+    tick = body.frames_per_tick * view.width * view.height * 3 * 5
+    free = comfy.model_management.get_free_memory(torch.device("cpu"))
+    if tick * ticks > free:
+        raise GWMError(
+            f"{name}: {ticks} ticks are {ticks * body.frames_per_tick} frames of {view.width} x "
+            f"{view.height}, {tick * ticks / 1e9:.1f} GB of memory as pictures, and "
+            f"{free / 1e9:.1f} GB are free; take at most {free // tick} ticks at once, or Play "
+            "World, whose video goes to a file"
+        )

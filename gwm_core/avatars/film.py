@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
 
-from ..video_file import VideoFile
+from ..video_file import Piece, VideoFile
 from .motion import TICK_RATE
 from .sound import Recording
 
 VIEW = "face"
 AHEAD = 5
 """Ticks that are encoded at once."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Piece:
-    """Some ticks as ``VideoFile`` takes them."""
-
-    frames: dict[str, np.ndarray]
-    audio: np.ndarray
-    sample_rate: int
-    fps: int = TICK_RATE
 
 
 class Film:
@@ -60,7 +49,7 @@ class Film:
             rate = self.sound.rate
             audio = self.sound.samples[:, self.sound.at(self.ticks): self.sound.at(after)]
             audio = np.clip(audio[:2], -1, 1)
-        self._file.add(_Piece({VIEW: np.stack(self._frames)}, audio, rate))
+        self._file.add(Piece({VIEW: np.stack(self._frames)}, audio, rate, TICK_RATE))
         self.ticks = after
         self._frames.clear()
 

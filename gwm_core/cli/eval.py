@@ -29,4 +29,4 @@ def run(args: argparse.Namespace) -> int:
         if args.family != "avatars":
             raise CommandError("--sheets: only the family avatars has sheets")
         more["sheets"] = args.sheets
-    return measure.run(args, "eval", args.family, "evaluate", **more)
+    return measure.run(args, "eval", args.family.replace("-", "_"), "evaluate", **more)

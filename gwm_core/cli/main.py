@@ -20,7 +20,9 @@ COMMANDS = {
     "eval": "measure the quality of a checkpoint on held-out data",
     "bench": "measure speed and memory",
     "serve": "offer a robot's table over HTTP, to Runway's public client too",
+    "convert": "turn a published pickle of weights into a safetensors file",
 }
+MODULES = {"convert": "convert_weights"}  # where they are not named like the command
 INTERNAL = ("worker",)  # started by the library itself, so not listed
 # Packages of an extra, so that a missing one can name the command that installs it.
 EXTRA_OF = {
@@ -70,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     from ..errors import GWMError
 
     try:
-        module = importlib.import_module(f".{name}", __package__)
+        module = importlib.import_module(f".{MODULES.get(name, name)}", __package__)
         parser = argparse.ArgumentParser(prog=f"gwm {name}", description=module.__doc__)
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         module.add_arguments(parser)

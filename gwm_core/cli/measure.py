@@ -15,9 +15,9 @@ from .errors import FAILED, CommandError
 # What each command measures, and the name that the committed report of it begins with.
 FAMILIES = {
     "eval": {"worlds": "gwm-rooms", "inverse": "gwm-rooms.inverse", "robotics": "gwm-tabletop",
-             "avatars": "gwm-faces"},
+             "avatars": "gwm-faces", "video": "gwm-video", "open-weights": "open-weights"},
     "bench": {"worlds": "gwm-rooms", "play": "gwm-rooms.play", "robotics": "gwm-tabletop",
-              "avatars": "gwm-faces"},
+              "avatars": "gwm-faces", "video": "gwm-video", "open-weights": "open-weights"},
 }
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 

@@ -12,7 +12,7 @@ from .measure import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("simulator", choices=["rooms", "tabletop", "faces"],
+    parser.add_argument("simulator", choices=["rooms", "tabletop", "faces", "speech"],
                         help="whose worlds to learn")
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="data and progress")
     parser.add_argument("--out", type=Path, metavar="FILE", help="checkpoint (default: embedded)")

@@ -1,8 +1,9 @@
 """`gwm train rooms`: every stage of gwm-rooms in order, each resumable, then one checkpoint.
 
 The parts are trained one after another on the simulator's episodes and packed into a single
-safetensors file (fp16) with the bank of remembered places beside it; last the inverse dynamics,
-on clips of the finished checkpoint too, into a file of its own beside them.
+safetensors file (fp16) with the bank of remembered places beside it; last, into files of their own
+beside them, the inverse dynamics, on clips of the finished checkpoint too, and what hears impacts
+in silent clips.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from ..checkpoint import (
     EMBEDDED,
+    FOLEY,
     INVERSE,
     bank_path,
     companion_path,
@@ -29,7 +31,8 @@ NAME = "gwm-rooms"
 LICENCE = "Apache-2.0"
 PARTS = ("state", "finder", "text", "light", "depth", "trunk")
 STAGES = ("episodes", "state", "finder", "text", "light", "bank", "depth", "trunk", "pack",
-          "inverse")
+          "inverse", "foley")
+COMPANIONS = {"inverse": INVERSE, "foley": FOLEY}
 TRAIN_LAYOUTS, TRAIN_TICKS = 120, 40
 TOUCH_LAYOUTS = range(140, 220)  # where boxes and doors are sought most, for the state nets
 STATE_LAYOUTS, FINDER_LAYOUTS, DEPTH_LAYOUTS, BANK_LAYOUTS = 100, 200, 250, 330
@@ -59,8 +62,8 @@ def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
         if not there:
             more = {"checkpoint": path} if stage == "inverse" else {}
             _RUN[stage](work, minutes, seed, progress, **more)
-        if stage == "inverse":  # walks with the finished checkpoint and lies beside it
-            shutil.copyfile(_weights(work, stage), companion_path(path, INVERSE))
+        if stage in COMPANIONS:  # lies beside the finished checkpoint
+            shutil.copyfile(_weights(work, stage), companion_path(path, COMPANIONS[stage]))
 
 
 def _weights(work: Path, stage: str) -> Path:
@@ -129,9 +132,15 @@ def _inverse(work, minutes, seed, progress, checkpoint):
     inverse.train(_weights(work, "inverse"), work / "inverse", checkpoint, seed, minutes, progress)
 
 
+def _foley(work, minutes, seed, progress):
+    from . import foley
+
+    foley.train(_weights(work, "foley"), work / "foley", seed, minutes, progress)
+
+
 _RUN = {"episodes": _episodes, "state": _state, "finder": _finder, "text": _text,
         "light": _light, "depth": _depth, "bank": _bank, "trunk": _trunk,
-        "inverse": _inverse}
+        "inverse": _inverse, "foley": _foley}
 
 
 # ------------------------------------------------------------------ one file

@@ -333,7 +333,7 @@ class Page:
     @property
     def track(self) -> Controls:
         return Controls(
-            np.array(self.rows, np.float32).reshape(-1, self.embodiment.control_dim),
+            np.array(self.rows, np.float32).reshape(len(self.rows), self.embodiment.control_dim),
             self.events,
             self.embodiment,
         )

@@ -8,7 +8,10 @@ import pytest
 from PIL import Image
 
 LAB = Path(__file__).parent / "lab"
-EXTRA = "lab:\n  base_path: {base}\n  custom_nodes: nodes\n  gwm: worlds\n"
+EXTRA = (
+    "lab:\n  base_path: {base}\n  custom_nodes: nodes\n  gwm: worlds\n"
+    "  diffusion_models: networks\n  vae_approx: decoders\n"
+)
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +19,8 @@ def lab_args(tmp_path_factory) -> tuple[str, ...]:
     """Arguments of main.py that add the lab nodes and an extra folder for models."""
     base = tmp_path_factory.mktemp("extra")
     (base / "nodes").mkdir()
-    (base / "worlds").mkdir()
+    for folder in ("worlds", "networks", "decoders"):
+        (base / folder).mkdir()
     (base / "nodes" / "lab").symlink_to(LAB, target_is_directory=True)
     config = base / "paths.yaml"
     config.write_text(EXTRA.format(base=base))

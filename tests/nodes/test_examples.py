@@ -26,7 +26,26 @@ def shorten(prompt: dict) -> dict:
             node["inputs"].update(runs=min(2, node["inputs"]["runs"]), ticks=30)
         elif node["class_type"] in ("GWMDriveAvatar", "GWMConversation"):
             node["inputs"].update(size=128, max_frames=25)
+        elif node["class_type"] == "GWMStoryboard":
+            node["inputs"].update(width=160, height=90, text=shorter(node["inputs"]["text"]))
+        elif node["class_type"] == "GWMShot" and not node["inputs"]["seen"]:
+            node["inputs"].update(seconds=1.0, happens="0.2: Q", camera="stand still")
+        elif node["class_type"] == "GWMRetake":
+            node["inputs"].update(start=0.2, end=0.8)
+        elif node["class_type"] == "GWMStepWorld" and "with_sound" in str(prompt):
+            node["inputs"].update(text="idle*2 Q idle*10")
     return prompt
+
+
+def shorter(text: str) -> str:
+    """A storyboard's first shot, a second long and without its line, and the first of those in
+    which somebody is seen."""
+    head, *shots = text.split("\n\n")
+    if not shots:
+        return text
+    room = re.sub(r"\nAda.*", "", re.sub(r", \d+ s", ", 1 s", shots[0]))
+    room = room.replace("look around", "stand still").replace("at 2 s", "at 0.2 s")
+    return "\n\n".join([head, room, next(shot for shot in shots if "seen:" in shot)])
 
 
 @pytest.mark.parametrize("name", NAMES)

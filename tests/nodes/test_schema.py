@@ -36,6 +36,14 @@ FROZEN = {
     "GWMConversation",
     "GWMLiveAvatar",
     "GWMLipSyncReport",
+    "GWMCastMember",
+    "GWMShot",
+    "GWMStoryboard",
+    "GWMGenerateVideo",
+    "GWMRetake",
+    "GWMAddSound",
+    "GWMAVSyncReport",
+    "GWMToLTX",
 }
 
 

@@ -86,6 +86,14 @@ def speak(text: str, voice: str, speed: int = 175, pitch: int = 50, span: int = 
     speed: words a minute, 80..400; pitch and span (of the melody): 0..100. AvatarError if the
     library is missing or has no such voice.
     """
+    wave, rate, phonemes = speak_whole(text, voice, speed, pitch, span)
+    return trimmed(at_rate(wave, rate), phonemes)
+
+
+def speak_whole(text: str, voice: str, speed: int = 175, pitch: int = 50, span: int = 50
+                ) -> tuple[np.ndarray, int, list[Phoneme]]:
+    """As ``speak``, untrimmed and at the library's own rate: (sound float32 [N], samples a second,
+    phonemes)."""
     engine = _with_voice(voice)
     lib = engine.lib
     for parameter, value in ((_SPEED, speed), (_PITCH, pitch), (_RANGE, span)):
@@ -96,9 +104,9 @@ def speak(text: str, voice: str, speed: int = 175, pitch: int = 50, span: int = 
     lib.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8, None, None)
     lib.espeak_Synchronize()
     if not engine.parts:
-        return Spoken(np.zeros(0, np.float32), ())
+        return np.zeros(0, np.float32), engine.rate, []
     wave = np.concatenate(engine.parts).astype(np.float32) / 32768
-    return trimmed(at_rate(wave, engine.rate), _phonemes(engine.events, wave, engine.rate))
+    return wave, engine.rate, _phonemes(engine.events, wave, engine.rate)
 
 
 def ipa(text: str, voice: str) -> str:

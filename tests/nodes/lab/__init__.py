@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 
+import comfy.model_management
 import numpy as np
 import torch
 from comfy_api.v0_0_2 import ComfyExtension, io
@@ -223,9 +224,38 @@ class LabHide(io.ComfyNode):
         return io.NodeOutput()
 
 
+_free_memory = comfy.model_management.get_free_memory
+
+
+class LabMemory(io.ComfyNode):
+    """So many bytes count as free on every device from now on; 0 tells the truth again."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="LabMemory",
+            category="lab",
+            is_output_node=True,
+            not_idempotent=True,
+            inputs=[io.Int.Input("free", max=1 << 40)],
+            outputs=[],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, free):
+        return float("nan")
+
+    @classmethod
+    def execute(cls, free):
+        told = (lambda *_, **__: free) if free else _free_memory
+        comfy.model_management.get_free_memory = told
+        return io.NodeOutput()
+
+
 class LabExtension(ComfyExtension):
     async def get_node_list(self):
-        return [LabTensor, LabSound, LabTell, LabConditioning, LabWanReference, LabHide]
+        return [LabTensor, LabSound, LabTell, LabConditioning, LabWanReference, LabHide,
+                LabMemory]
 
 
 async def comfy_entrypoint():

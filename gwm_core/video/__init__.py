@@ -1,0 +1,1 @@
+"""Storyboards, shots and films with native sound."""
