@@ -35,7 +35,6 @@ class HostFaces:
         with plain_tensors():
             self.loaded: FacesModel = faces_of(checkpoint)
         self.loaded.metadata = checkpoint.metadata
-        self.loaded.network = self.loaded.dynamics
         self._host = HostModel(self.loaded, torch.device("cpu"))
 
     @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """`gwm train faces`: performances, then the networks of gwm-faces, then its checkpoint.
 
-The stem of the voice is trained first, alone, then the whole dynamics from there.
+The stem of the voice is trained first, with a reading of its own that guides the motion; then the
+whole dynamics from there.
 
 Everything is made on this machine from the simulator `faces` (its speech from espeak-ng, needed for
 the data alone). Resumable: what is there is not made again.
@@ -14,12 +15,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from ..avatars.faces_model import NAME, new_dynamics, save_faces
+from ..avatars.faces_model import NAME, STEM, Reading, new_dynamics, save_faces
 from ..checkpoint import EMBEDDED
 from ..model.dynamics import Dynamics
 from .faces_data import Performances, record
 from .faces_eval import judge
-from .faces_hearing import STEM, fit_hearing
+from .faces_hearing import fit_hearing
 from .faces_loss import faces_losses, imagine
 from .fit import Plan, fit
 from .scene_reader import has_bfloat16
@@ -27,7 +28,8 @@ from .scene_reader import has_bfloat16
 STAGES = ("performances", "hearing", "motion", "pack")
 COUNT, HELD_COUNT = 2400, 44
 """Performances of 10 s: 6.7 hours; and held-out ones, to see how far the training is."""
-HEARING_STEPS, STEPS, BATCH, TICKS = 1500, 2000, 8, 60
+HEARING_STEPS, STEPS, BATCH, TICKS = 3000, 1600, 8, 60
+RATE = 1e-3
 
 
 def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
@@ -57,7 +59,7 @@ def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
             record(work / "data", COUNT, seed, progress=said)
             record(work / "data", HELD_COUNT, seed, "held", _held_voices(), progress=said)
         elif stage == "pack":
-            progress(f"checkpoint {path.name}: {save_faces(path, network(work))}")
+            progress(f"checkpoint {path.name}: {save_faces(path, *network(work))}")
         else:
             _network(stage, work, seed, progress)
 
@@ -70,9 +72,9 @@ def _network(stage: str, work: Path, seed: int, progress: Callable[[str], None])
     if stage == "hearing":
         fit_hearing(data, work / "hearing", HEARING_STEPS, seed, progress=told)
         return
-    stem = hearing(work) if (work / "hearing").exists() else None
-    net = fit_faces(data, work / "motion", seed=seed, stem=stem, progress=told)
-    figures = judge(net, Performances.load(work / "data", "held"), _held_voices())
+    net = fit_faces(data, work / "motion", seed=seed, hearing=hearing(work), progress=told)
+    held = Performances.load(work / "data", "held")
+    figures = judge(net.dynamics, net.reading, held, _held_voices())
     told({f"held out {k}": v for k, v in figures.items()})
 
 
@@ -83,46 +85,60 @@ def _held_voices() -> tuple[str, ...]:
     return tuple(voice for voice in HELD if not is_piper(voice))
 
 
+class Faces(torch.nn.Module):
+    """The parts of gwm-faces that are trained together."""
+
+    def __init__(self, **sizes: int) -> None:
+        super().__init__()
+        self.dynamics = new_dynamics(**sizes)
+        self.reading = Reading(self.dynamics.width)
+        self.config = self.dynamics.config
+
+
 def fit_faces(data: Performances, folder: Path, steps: int = STEPS, seed: int = 0,
               batch: int = BATCH, ticks: int = TICKS,
-              stem: dict[str, torch.Tensor] | None = None,
-              progress: Callable[[dict], None] | None = None, **sizes: int) -> Dynamics:
-    """Train a network on performances, from a ``stem`` that hears; the run's state is in
-    ``folder``.
+              hearing: dict[str, torch.Tensor] | None = None,
+              progress: Callable[[dict], None] | None = None, **sizes: int) -> Faces:
+    """Train the networks on performances, from a stem and a reading that hear (``Hearing``'s
+    weights); the run's state is in ``folder``.
 
     Known streams are given at noise level 0, the motion is unknown in every tick (zeros at level
     1), as when it is driven: one pass imagines a whole window.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = new_dynamics(**sizes).train()
-    if stem is not None:
-        net.stems[STEM].load_state_dict(stem)
+        net = Faces(**sizes).train()
+    if hearing is not None:
+        net.dynamics.stems[STEM].load_state_dict(_part(hearing, "stem"))
+        net.reading.load_state_dict(_part(hearing, "read"))
     fast = has_bfloat16()  # 1.4 times as fast
 
     def parts(step: int) -> dict[str, torch.Tensor]:
         rows = data.batch(seed, step, batch, ticks)
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            token = imagine(net, rows)
+            token = imagine(net.dynamics, net.reading, rows)
         return faces_losses(token, rows)
 
-    plan = Plan(steps, 1.5e-3, weight_decay=0.02, warm=min(150, steps // 4), fall=0.5,
+    plan = Plan(steps, RATE, weight_decay=0.02, warm=max(1, min(150, steps // 4)), fall=0.6,
                 decay=0.997, every=min(50, steps))
     return fit(net, plan, folder / "faces.run.safetensors",
                {"seed": seed, "batch": batch, "ticks": ticks}, parts, progress)
 
 
-def network(work: Path) -> Dynamics:
-    """The network of a run as it is now: its running average."""
-    net = new_dynamics()
+def network(work: Path) -> tuple[Dynamics, Reading]:
+    """The networks of a run as they are now: their running average."""
+    net = Faces()
     net.load_state_dict(_average(work / "motion" / "faces.run.safetensors"))
-    return net.eval()
+    return net.dynamics.eval(), net.reading.eval()
 
 
 def hearing(work: Path) -> dict[str, torch.Tensor]:
-    """The stem's weights of the stage before."""
-    state = _average(work / "hearing" / "hearing.run.safetensors")
-    return {k[5:]: v for k, v in state.items() if k.startswith("stem.")}
+    """The weights of the stage before."""
+    return _average(work / "hearing" / "hearing.run.safetensors")
+
+
+def _part(weights: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+    return {k[len(name) + 1:]: v for k, v in weights.items() if k.startswith(name + ".")}
 
 
 def _average(path: Path) -> dict[str, torch.Tensor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..avatars.faces_model import SPREAD
+from ..avatars.faces_model import SPREAD, Reading
 from ..avatars.gate import SilenceGate
 from ..avatars.motion import INDEX, clamp
 from ..avatars.mouth import aperture
@@ -20,11 +20,11 @@ REACH = 5
 """Ticks of sound around a tick that the ridge regression sees: 3 before, 2 after it."""
 
 
-def motions(net: Dynamics, data: Performances, which: np.ndarray) -> np.ndarray:
+def motions(net: Dynamics, reading: Reading, data: Performances, which: np.ndarray) -> np.ndarray:
     """What the driver would show, float32 [P, K, 24], of whole performances."""
     rows = data.tokens(which, np.zeros(len(which), int), data.rows["own"].shape[1])
     with torch.no_grad():
-        out = clamp(imagine(net, rows).numpy() * SPREAD)
+        out = clamp(imagine(net, reading, rows).numpy() * SPREAD)
     for p, speaking in enumerate(rows["speaking"].numpy()):
         gate = SilenceGate()
         for k, active in enumerate(speaking):
@@ -32,9 +32,10 @@ def motions(net: Dynamics, data: Performances, which: np.ndarray) -> np.ndarray:
     return out
 
 
-def judge(net: Dynamics, data: Performances, voices: tuple[str, ...]) -> dict[str, float]:
+def judge(net: Dynamics, reading: Reading, data: Performances,
+          voices: tuple[str, ...]) -> dict[str, float]:
     """Figures of performances whose voices are ``voices`` in turn."""
-    shown = np.concatenate([motions(net, data, np.arange(i, min(i + 8, len(data))))
+    shown = np.concatenate([motions(net, reading, data, np.arange(i, min(i + 8, len(data))))
                             for i in range(0, len(data), 8)])
     truth = data.rows["motion"].astype(np.float32)
     spoken, listening = _places(data)

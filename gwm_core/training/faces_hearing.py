@@ -1,7 +1,8 @@
 """The first stage of gwm-faces: its stem of the own voice learns alone what lips do to a sound.
 
 Most of lip reading backwards is local: the stem sees 160 ms and can say much of the mouth by
-itself, at a tenth of the trunk's cost for every tick. The trunk then begins with a stem that hears.
+itself, at a tenth of the trunk's cost for every tick. The trunk then begins with a stem that hears
+and a reading that guides its motion.
 """
 
 from __future__ import annotations
@@ -13,32 +14,27 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..avatars.faces_model import FACE, SELF, STEM_WIDTH, new_dynamics
-from ..avatars.motion import MOTION, group
+from ..avatars.faces_model import FACE, LIPS, SELF, STEM, STEM_WIDTH, Reading, new_dynamics
 from ..noise import rng as keyed_rng
 from .faces_data import Performances
 from .faces_loss import faces_losses
 from .fit import Plan, fit
 from .scene_reader import has_bfloat16
 
-STEM = "voice_self"
-_LIPS = group("mouth")
-
 
 class Hearing(nn.Module):
-    """The stem with a reading of its own, thrown away afterwards."""
+    """The stem of a fresh network, and its reading."""
 
     def __init__(self, stem_width: int = STEM_WIDTH, **sizes: int) -> None:
         super().__init__()
         net = new_dynamics(stem_width, **sizes)
-        self.config = net.config
-        self.stem = net.stems[STEM]
-        self.read = nn.Linear(net.width, len(MOTION))
+        self.config = {"stem_width": stem_width, "width": net.width}
+        self.stem, self.read = net.stems[STEM], Reading(net.width)
 
     def forward(self, rows: dict[str, Tensor]) -> Tensor:
         """Motion tokens [B, T, 24]: the mouth as it is heard, all else as it truly is."""
         token = rows[FACE][:, :, 0].clone()
-        token[..., _LIPS] = self.read(self.stem(rows[SELF])[0])[:, :, 0, _LIPS].float()
+        token[..., LIPS] = self.read(self.stem(rows[SELF])[0])[:, :, 0].float()
         return token
 
 

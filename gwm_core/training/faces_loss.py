@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..avatars.faces_model import FACE, OTHER, SELF, SPREAD, STATE
+from ..avatars.faces_model import FACE, OTHER, SELF, SPREAD, STATE, Reading
 from ..avatars.motion import INDEX, MOTION
 from ..avatars.mouth import WIDEST
 from ..model.dynamics import Dynamics
@@ -25,13 +25,14 @@ _WEIGHTS = {
 _LISTENING = [INDEX[name] for name in ("smile", "pitch", "brow_left", "brow_right", "brow_inner")]
 
 
-def imagine(net: Dynamics, rows: dict[str, torch.Tensor]) -> torch.Tensor:
+def imagine(net: Dynamics, reading: Reading, rows: dict[str, torch.Tensor]) -> torch.Tensor:
     """Motion tokens [B, T, 24] of whole windows (see ``Performances.tokens``)."""
     noisy = {CONTROLS: rows[CONTROLS][:, :, None], SELF: rows[SELF], OTHER: rows[OTHER],
              STATE: rows[STATE], FACE: torch.zeros_like(rows[FACE])}
     # the same in every window: worked out once for the batch
     levels = {name: torch.full((1, x.shape[1]), float(name == FACE)) for name, x in noisy.items()}
-    return net(noisy, levels)[FACE][:, :, 0].float()
+    guides = {FACE: reading.guide(net, rows[SELF])}
+    return net(noisy, levels, guides)[FACE][:, :, 0].float()
 
 
 def aperture(motion: Tensor) -> Tensor:

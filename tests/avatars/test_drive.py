@@ -10,7 +10,7 @@ from gwm_core.avatars.actor import Actor
 from gwm_core.avatars.character import Character
 from gwm_core.avatars.dials import Dials
 from gwm_core.avatars.drive import curves_from_voice, shoot, with_curves
-from gwm_core.avatars.faces_model import FacesModel, new_dynamics
+from gwm_core.avatars.faces_model import FacesModel, Reading, new_dynamics
 from gwm_core.avatars.film import Film
 from gwm_core.avatars.film_reader import FilmReader
 from gwm_core.avatars.motion import INDEX, from_json, group, still, to_json
@@ -27,7 +27,7 @@ def model() -> FacesModel:
     net = new_dynamics(width=32, depth=1, heads=2, window=4)
     torch.nn.init.normal_(net.outlets["motion"].out.weight, std=0.1)
     torch.nn.init.constant_(net.outlets["motion"].out.bias, 0.3)
-    return FacesModel(net)
+    return FacesModel(net, Reading(32))
 
 
 @pytest.fixture(scope="module")

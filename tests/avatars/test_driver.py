@@ -7,7 +7,13 @@ import torch
 import gwm_core
 from gwm_core.avatars.dials import Dials
 from gwm_core.avatars.driver import Driver
-from gwm_core.avatars.faces_model import FacesModel, load_faces, new_dynamics, save_faces
+from gwm_core.avatars.faces_model import (
+    FacesModel,
+    Reading,
+    load_faces,
+    new_dynamics,
+    save_faces,
+)
 from gwm_core.avatars.gate import EASE, HOLD, SilenceGate
 from gwm_core.avatars.motion import INDEX, NAMES, group
 from gwm_core.avatars.sound import Recording
@@ -23,7 +29,7 @@ def model():
     net = new_dynamics(stem_width=32, width=32, depth=2, heads=2, window=8)
     torch.nn.init.normal_(net.outlets["motion"].out.weight, std=0.1)
     torch.nn.init.constant_(net.outlets["motion"].out.bias, 0.3)
-    return FacesModel(net)
+    return FacesModel(net, Reading(32))
 
 
 def babble(seconds, rate=16000, seed=0):
@@ -132,18 +138,6 @@ def test_modes_hear_one_voice(model):
         Driver(model, mode="sing")
 
 
-def test_what_the_other_says_counts_beside_when(model):
-    own, other = np.zeros(32000, np.float32), babble(2.0, seed=2)
-    # The same loudness at every moment, another sound: its spectrum is mirrored.
-    strange = other * (-1.0) ** np.arange(len(other), dtype=np.float32)
-    here, there = Driver(model), Driver(model)
-    here.push(own, other)
-    there.push(own, strange)
-    said, other_said = here.pull(), there.pull()
-    assert np.array_equal(here.states, there.states) and here.states[:, 1].any()
-    assert np.abs(said - other_said).max() > 1e-3
-
-
 def test_speech_is_said_as_time_goes_by_and_can_be_interrupted(model):
     speech, silence = babble(2.0), np.zeros(48000, np.float32)
     said = Driver(model)
@@ -197,7 +191,7 @@ def test_memory_does_not_grow(model):
 
 def test_a_checkpoint_comes_back_and_others_are_refused(model, tmp_path):
     path = tmp_path / "mine.safetensors"
-    made = save_faces(path, model.dynamics)
+    made = save_faces(path, model.dynamics, model.reading)
     again = gwm_core.load(path)
     assert isinstance(again, FacesModel)
     assert again.fingerprint == made and again.embodiment.extra["motion"] == list(NAMES)

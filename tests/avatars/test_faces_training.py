@@ -10,11 +10,13 @@ from gwm_core.avatars import mouth, voice
 from gwm_core.avatars.direction import DIRECTION
 from gwm_core.avatars.faces_model import (
     FACE,
+    LIPS,
     LOOK_AHEAD,
     SELF,
     SPREAD,
     FacesModel,
     Heard,
+    Reading,
     new_dynamics,
 )
 from gwm_core.avatars.motion import INDEX
@@ -22,6 +24,7 @@ from gwm_core.model.dynamics import Dynamics
 from gwm_core.model.trunk import CONTROLS
 from gwm_core.training import faces
 from gwm_core.training.faces_data import FIELDS, Performances, rows_of
+from gwm_core.training.faces_hearing import fit_hearing
 from gwm_core.training.faces_loss import aperture, faces_losses
 from gwm_core.training.hearing import varied
 
@@ -116,11 +119,12 @@ def test_a_run_learns_and_goes_on_where_it_was_stopped(data, tmp_path):
 
     def loss(net):
         with torch.no_grad():
-            return faces_losses(faces.imagine(net, rows), rows)["aperture"]
+            token = faces.imagine(net.dynamics, net.reading, rows)
+        return faces_losses(token, rows)["aperture"]
 
-    before = loss(new_dynamics(**sizes).eval())
+    before = loss(faces.Faces(**sizes).eval())
     net = faces.fit_faces(data, tmp_path, steps=70, batch=8, ticks=24, **sizes)
-    assert isinstance(net, Dynamics)
+    assert isinstance(net.dynamics, Dynamics)
     assert loss(net) < 0.4 * before
     again = faces.fit_faces(data, tmp_path, steps=70, batch=8, ticks=24, **sizes)
     assert all(torch.equal(a, b) for a, b in
@@ -131,10 +135,11 @@ def test_what_is_trained_on_windows_is_what_is_driven(data):
     torch.manual_seed(1)
     net = new_dynamics(stem_width=32, width=32, depth=2, heads=2, window=8).eval()
     torch.nn.init.normal_(net.outlets["motion"].out.weight, std=0.05)
+    reading = Reading(32)
     rows = data.tokens(np.array([2]), np.array([0]), 30)
     with torch.no_grad():
-        window = faces.imagine(net, rows)[0].numpy() * SPREAD
-    model = FacesModel(net)
+        window = faces.imagine(net, reading, rows)[0].numpy() * SPREAD
+    model = FacesModel(net, reading)
     past, driven = model.begin(), []
     for k in range(30):
         heard = Heard(*(rows[name][0, k, 0].numpy() for name in (SELF, "voice.other", "state")),
@@ -151,3 +156,14 @@ def test_stages_are_named(tmp_path):
         faces.train(tmp_path, stages=["dance"])
     with pytest.raises(ValueError, match="minutes"):
         faces.train(tmp_path, minutes=3)
+
+
+def test_a_run_begins_with_what_the_stem_hears(data, tmp_path):
+    sizes = {"stem_width": 32, "width": 32, "depth": 2, "heads": 2, "window": 8}
+    stem = fit_hearing(data, tmp_path, steps=20, batch=4, **sizes)
+    net = faces.fit_faces(data, tmp_path, steps=0, batch=1, ticks=8, hearing=stem.state_dict(),
+                          **sizes)
+    rows = data.tokens(np.arange(4), np.zeros(4, int), 62)
+    with torch.no_grad():
+        heard, guided = stem(rows), faces.imagine(net.dynamics, net.reading, rows)
+    assert torch.allclose(heard[..., LIPS], guided[..., LIPS], atol=0.05)

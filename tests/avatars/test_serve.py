@@ -24,7 +24,7 @@ from PIL import Image
 from gwm_core.avatars.actor import Actor
 from gwm_core.avatars.character import Character
 from gwm_core.avatars.driver import Driver
-from gwm_core.avatars.faces_model import FacesModel, new_dynamics, save_faces
+from gwm_core.avatars.faces_model import FacesModel, Reading, new_dynamics, save_faces
 from gwm_core.avatars.live_hub import MAGIC, MOST_BAD, Limits
 from gwm_core.avatars.portrait import Portrait
 from gwm_core.errors import AvatarError
@@ -46,6 +46,12 @@ def net():
     return net
 
 
+def model_of(net):
+    """The network with a reading, the same one every time."""
+    torch.manual_seed(1)
+    return FacesModel(net, Reading(32))
+
+
 @pytest.fixture(scope="module")
 def portrait():
     image = np.random.default_rng(0).integers(0, 255, (80, 64, 3), np.uint8)
@@ -55,7 +61,7 @@ def portrait():
 @pytest.fixture(scope="module")
 def server(net, portrait):
     limits = Limits(sessions=2, links=4)
-    with AvatarServer(FacesModel(net), {"anna": portrait}, limits=limits) as server:
+    with AvatarServer(model_of(net), {"anna": portrait}, limits=limits) as server:
         yield server
         assert server.error is None
 
@@ -154,7 +160,7 @@ def test_sound_becomes_the_frames_of_the_film(server, net, portrait):
                 await page.speak(pcm[start : start + 1920])
                 await asyncio.sleep(0.04)
             await page.until(lambda: page.frames[-1][0]["tick"] >= 9)
-            driver = Driver(FacesModel(net), seed=5)
+            driver = Driver(model_of(net), seed=5)
             driver.push(*(pcm.T / np.float32(32768)).astype(np.float32), RATE)
             motions = driver.pull()
             actor, shown = Actor(portrait.character, 64), 0
@@ -302,7 +308,7 @@ def test_pages_of_other_servers_are_refused(server):
 
 def test_a_key(net, portrait):
     with pytest.raises(AvatarError, match="--key"):
-        AvatarServer(FacesModel(net), host="0.0.0.0")
+        AvatarServer(model_of(net), host="0.0.0.0")
 
     def subprotocol(key: str) -> str:
         return "gwm-key." + base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
@@ -326,7 +332,8 @@ def test_a_key(net, portrait):
                 assert page.socket.protocol == ("gwm-avatar" if protocols else None)
                 await page.open()
 
-    with AvatarServer(FacesModel(net), {"anna": portrait}, host="0.0.0.0", key=KEY) as server:
+    model = model_of(net)
+    with AvatarServer(model, {"anna": portrait}, host="0.0.0.0", key=KEY) as server:
         asyncio.run(run(server))
 
 
@@ -339,7 +346,7 @@ def test_at_its_end_everybody_is_told(net, portrait):
             await ended
             assert not server.alive()
 
-    with AvatarServer(FacesModel(net), {"anna": portrait}) as server:
+    with AvatarServer(model_of(net), {"anna": portrait}) as server:
         asyncio.run(run(server))
 
 
@@ -347,7 +354,7 @@ def test_at_its_end_everybody_is_told(net, portrait):
 
 
 def test_the_command(net, tmp_path):
-    save_faces(tmp_path / "faces.safetensors", net)
+    save_faces(tmp_path / "faces.safetensors", net, model_of(net).reading)
     command = [sys.executable, "-m", "gwm_core.cli", "serve", "--avatars", "--port", "0", "--model",
                str(tmp_path / "faces.safetensors"), "--portrait", str(PICTURE)]
     # A shell's background job ignores Ctrl-C, and what it starts as well

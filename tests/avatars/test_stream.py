@@ -14,7 +14,7 @@ from gwm_core.avatars.actor import Actor
 from gwm_core.avatars.character import Character
 from gwm_core.avatars.dials import Dials
 from gwm_core.avatars.driver import Driver
-from gwm_core.avatars.faces_model import FacesModel, new_dynamics
+from gwm_core.avatars.faces_model import FacesModel, Reading, new_dynamics
 from gwm_core.avatars.portrait_file import decode
 from gwm_core.avatars.sound import Recording
 
@@ -28,7 +28,7 @@ def model():
     net = new_dynamics(stem_width=32, width=32, depth=1, heads=2, window=4)
     torch.nn.init.normal_(net.outlets["motion"].out.weight, std=0.1)
     torch.nn.init.constant_(net.outlets["motion"].out.bias, 0.3)
-    return FacesModel(net)
+    return FacesModel(net, Reading(32))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gwm_core.avatars.faces_model import FacesModel, new_dynamics
+from gwm_core.avatars.faces_model import FacesModel, Reading, new_dynamics
 from gwm_core.serve.avatar_server import AvatarServer, portraits_in
 
 PORTRAITS = Path(__file__).parents[1] / "avatars" / "portraits"
@@ -23,7 +23,8 @@ def server():
     net = new_dynamics(stem_width=32, width=32, depth=1, heads=2, window=4)
     torch.nn.init.normal_(net.outlets["motion"].out.weight, std=0.1)
     torch.nn.init.constant_(net.outlets["motion"].out.bias, 0.3)
-    with AvatarServer(FacesModel(net), portraits_in([PORTRAITS / "mascot.png"]), key=KEY) as one:
+    model, portraits = FacesModel(net, Reading(32)), portraits_in([PORTRAITS / "mascot.png"])
+    with AvatarServer(model, portraits, key=KEY) as one:
         yield one
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gwm_core.avatars.faces_model import new_dynamics, save_faces
+from gwm_core.avatars.faces_model import Reading, new_dynamics, save_faces
 
 from .graph import Graph
 
@@ -26,7 +26,7 @@ def faces(extra_models: Path) -> str:
     net = new_dynamics(width=32, depth=1, heads=2, window=4)
     torch.nn.init.normal_(net.outlets["motion"].out.weight, std=0.1)
     torch.nn.init.constant_(net.outlets["motion"].out.bias, 0.3)
-    save_faces(folder / "random.safetensors", net)
+    save_faces(folder / "random.safetensors", net, Reading(32))
     return NAME
 
 

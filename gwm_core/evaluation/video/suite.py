@@ -17,6 +17,8 @@ from ..worlds.keep import Kept, default_folder
 from . import dialogue_figures, utterances
 
 PROTOCOLS = ("film", "events", "speech", "faces", "retake", "foley", "throws")
+FULL_ONLY = {"throws": "video.sound_to_picture_iou"}
+"""Protocols that take too long for a short run, which shows their committed figure."""
 LINES = {False: 24, True: 64}
 """Judged lines, by ``full``; the short run's are the first of the full run's."""
 LIPS = {False: 8, True: 32}
@@ -151,8 +153,14 @@ def evaluate(seed: int = 0, full: bool = False, progress: Say = print, model: st
     kept = Kept(Path(work) if work else default_folder(), seed,
                 f"video {full} {report.fingerprint}")
     suite = Suite(parts, seed, full, kept.results_at, progress)
+    before = Report.from_json(json.loads(COMMITTED.read_text())) \
+        if COMMITTED.is_file() and not model else None
     for name in PROTOCOLS:
         if only and name not in only:
+            continue
+        if name in FULL_ONLY and not full and not only:
+            report.metrics += [m for m in before.metrics if m.id == FULL_ONLY[name]] \
+                if before else []
             continue
         progress(name)
         # lines are kept one by one
@@ -160,10 +168,8 @@ def evaluate(seed: int = 0, full: bool = False, progress: Say = print, model: st
             kept.figures(name, getattr(suite, name))[0]
     if suite.rows:
         report.info["lines"] = plain(brief(suite.rows))
-        if COMMITTED.is_file() and not full and not model:
-            before = Report.from_json(json.loads(COMMITTED.read_text()))
-            if before.seed == seed:
-                report.problems += differing(brief(suite.rows), before.info.get("lines", {}))
+        if before is not None and not full and before.seed == seed:
+            report.problems += differing(brief(suite.rows), before.info.get("lines", {}))
     return report
 
 
