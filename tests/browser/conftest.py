@@ -21,7 +21,7 @@ from gwm_core.evaluation.play.browser import FLAGS as COMMON_FLAGS
 FLAGS = [
     *COMMON_FLAGS,
     "--no-proxy-server",
-    "--host-resolver-rules=MAP gwm.test 127.0.0.1, MAP art.test 127.0.0.1",
+    "--host-resolver-rules=MAP 192.168.77.1 127.0.0.1, MAP 192.168.77.2 127.0.0.1",
     "--use-fake-device-for-media-stream",  # a microphone that beeps
     "--use-fake-ui-for-media-stream",  # and that nobody has to allow
     "--autoplay-policy=no-user-gesture-required",
