@@ -55,7 +55,7 @@ class Proxy:
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP}
-        headers["Host"] = "comfyui.internal"  # as the proxy's own network calls the server
+        headers["Host"] = "192.168.77.3"  # as the proxy's own network calls the server
         headers["X-Forwarded-Host"] = request.headers["Host"]
         headers["X-Forwarded-For"] = request.remote
         address = f"{self.target}/{request.match_info['path']}"
