@@ -19,6 +19,7 @@ def test_errors_are_the_fewest_changes_of_words(wanted, heard, errors):
     assert wer(wanted.split(), heard.split()) == (errors, len(wanted.split()))
 
 
+@pytest.mark.slow
 @ready
 def test_spelling_and_numbers_are_no_errors():
     assert wer("It's twenty-five dollars, Mr. Smith.", "it is $25 mister smith") == (0, 5)
