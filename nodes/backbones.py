@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import comfy.clip_vision
 import comfy.model_management
@@ -14,7 +13,7 @@ import torch
 from ..gwm_core.backbones.encoders import Encoders
 from ..gwm_core.backbones.loading import Plan, load_backbone
 from ..gwm_core.backbones.recognise import TEXT, VISION
-from .host import HostModel, operations, plain_tensors
+from .host import HostModel, operations
 from .open_weights import Listed, found, planned
 
 
@@ -85,30 +84,17 @@ class HostBackbone(HostModel):
         keep = comfy.model_management.unet_offload_device() if on_card else device
         vision, text = (next(iter(found(role)), None) for role in (VISION, TEXT))
         encoders = Encoders(
-            vision=vision and HostVision(vision.index.path, self._back),
-            text=text and HostText(text.index.path, self._back),
+            vision=vision and HostVision(vision.index.path, self._load),
+            text=text and HostText(text.index.path, self._load),
         )
         model = load_backbone(made, encoders, keep, dtype, operations=operations(),
                               decoder_dtype=torch.float16 if on_card else dtype, runs_on=device)
         super().__init__(model, device)
 
-    def _back(self) -> None:
-        """The network comes back after an encoder has used the card."""
+    def _load(self) -> None:
+        """With room for what the network holds and computes beside its weights; also after an
+        encoder has used the card."""
         need = self.plan.need
         comfy.model_management.load_models_gpu(
             [self._patcher], memory_required=need.total - need.weights
         )
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator:
-        with plain_tensors():
-            self._back()
-            yield self.model
-
-    @contextlib.contextmanager
-    def live(self) -> Iterator:
-        loaded = comfy.model_management.current_loaded_models
-        with plain_tensors():
-            if not any(one.model is self._patcher for one in list(loaded)):
-                self._back()
-            yield self.model

@@ -58,7 +58,7 @@ class HostModel:
     def running(self) -> Iterator:
         """The model, loaded on its device, with ordinary tensors made inside."""
         with plain_tensors():
-            comfy.model_management.load_models_gpu([self._patcher])
+            self._load()
             yield self.model
 
     @contextlib.contextmanager
@@ -67,8 +67,12 @@ class HostModel:
         loaded = comfy.model_management.current_loaded_models
         with plain_tensors():
             if not any(one.model is self._patcher for one in list(loaded)):
-                comfy.model_management.load_models_gpu([self._patcher])
+                self._load()
             yield self.model
+
+    def _load(self) -> None:
+        """Ask the host for the device's memory and put the weights there."""
+        comfy.model_management.load_models_gpu([self._patcher])
 
     def get_ram_usage(self) -> int:
         """Bytes of the weights, for ComfyUI's caches."""

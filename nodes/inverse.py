@@ -12,8 +12,8 @@ from .host import TickProgress, plain_tensors, say
 from .types import GWMControlTrack, GWMModel
 from .worlds import MOST_TICKS
 
-NEITHER = "wire in a video or images: the clip to read"
-BOTH = "images: video is wired in as well; one clip is read, so wire in one of them"
+NEITHER = "wire in a video or images: one clip is needed"
+BOTH = "images: video is wired in as well; one clip is needed, so wire in one of them"
 
 
 class Frames:
@@ -112,10 +112,7 @@ class GWMControlsFromVideo(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, video="none", images="none"):
-        # A wired input shows up as None here, one without a wire not at all.
-        if video == "none" and images == "none":
-            return NEITHER
-        return BOTH if video is None and images is None else True
+        return one_clip(video, images)
 
     @classmethod
     def execute(cls, model, threshold, fps, video=None, images=None) -> io.NodeOutput:
@@ -132,6 +129,13 @@ class GWMControlsFromVideo(io.ComfyNode):
         sure = reading.confidence
         say(f"{len(reading)} ticks, {sure:.0%} of them sure")
         return io.NodeOutput(reading.controls, reading.controls.to_text(), len(reading), sure)
+
+
+def one_clip(video, images) -> bool | str:
+    """For ``validate_inputs``, where a wired input shows up as None and one without a wire as its
+    default: True, or the sentence that says that one of both is needed."""
+    wired = (video is None) + (images is None)
+    return (NEITHER, True, BOTH)[wired]
 
 
 def clip_of(video, images, fps: float) -> tuple[Frames, float]:

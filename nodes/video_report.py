@@ -10,7 +10,7 @@ from .adapt import frames_to_image
 from .avatars_report import NO_SOUND
 from .avatars_shared import recording_of, report_output
 from .host import TickProgress, say
-from .inverse import clip_of
+from .inverse import clip_of, one_clip
 from .types import GWMModel
 
 
@@ -57,11 +57,7 @@ class GWMAVSyncReport(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, video="none", images="none"):
-        # A wired input shows up as None here, one without a wire not at all.
-        wired = (video is None) + (images is None)
-        return True if wired == 1 else (
-            "wire in a video or images: the clip to look at" if not wired else
-            "images: video is wired in as well; one clip is looked at, so wire in one of them")
+        return one_clip(video, images)
 
     @classmethod
     def execute(cls, rooms, fps, video=None, images=None, audio=None) -> io.NodeOutput:

@@ -15,7 +15,7 @@ from ..gwm_core.video_file import Piece, VideoFile
 from .adapt import sound_of
 from .avatars_shared import report_output
 from .host import TickProgress, say
-from .inverse import clip_of
+from .inverse import clip_of, one_clip
 from .types import GWMModel
 from .video_make import new_file
 
@@ -81,11 +81,7 @@ class GWMAddSound(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, video="none", images="none"):
-        # A wired input shows up as None here, one without a wire not at all.
-        wired = (video is None) + (images is None)
-        return True if wired == 1 else (
-            "wire in a video or images: the clip that gets a sound" if not wired else
-            "images: video is wired in as well; one clip gets a sound, so wire in one of them")
+        return one_clip(video, images)
 
     @classmethod
     def execute(cls, rooms, fps, prompt, steps, threshold, effects_db, ambience_db, seed,

@@ -24,6 +24,7 @@ from .faces_hearing import fit_hearing
 from .faces_loss import faces_losses, imagine
 from .fit import Plan, fit
 from .scene_reader import has_bfloat16
+from .stages import chosen, no_minutes
 
 STAGES = ("performances", "hearing", "motion", "pack")
 COUNT, HELD_COUNT = 2400, 44
@@ -40,17 +41,11 @@ def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
     seed: of data and network. ValueError for an unknown stage, or for ``minutes``: the training
     takes a number of steps.
     """
-    if minutes is not None:
-        raise ValueError("minutes: the training of faces takes a number of steps; leave it out")
-    unknown = set(stages or ()) - set(STAGES)
-    if unknown:
-        raise ValueError(f"stage {sorted(unknown)[0]!r}: accepted are {', '.join(STAGES)}")
+    no_minutes(minutes, "faces")
     work = Path(work)
     path = Path(out) if out else EMBEDDED / f"{NAME}.safetensors"
     torch.set_num_threads(1)
-    for stage in STAGES:
-        if stages and stage not in stages:
-            continue
+    for stage in chosen(STAGES, stages):
         progress(f"{stage}: begins")
         if stage == "performances":
             def said(done: int, count: int) -> None:

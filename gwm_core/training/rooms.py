@@ -26,6 +26,7 @@ from ..checkpoint import (
     save_checkpoint,
 )
 from ..embodiment import rooms_embodiment
+from .stages import chosen
 
 NAME = "gwm-rooms"
 LICENCE = "Apache-2.0"
@@ -45,15 +46,11 @@ def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
 
     minutes: time for each stage that can be cut short. ValueError for an unknown stage.
     """
-    unknown = set(stages or ()) - set(STAGES)
-    if unknown:
-        raise ValueError(f"stage {sorted(unknown)[0]!r}: accepted are {', '.join(STAGES)}")
+    wanted = chosen(STAGES, stages)
     work = Path(work)
     (work / "weights").mkdir(parents=True, exist_ok=True)
     path = Path(out) if out else EMBEDDED / f"{NAME}.safetensors"
-    for stage in STAGES:
-        if stages and stage not in stages:
-            continue
+    for stage in wanted:
         if stage == "pack":
             progress(f"checkpoint {path.name}: {pack(work / 'weights', path)}")
             continue

@@ -36,6 +36,7 @@ from .speech_eval import judge
 from .speech_loss import motion_losses, speech_losses
 from .speech_masks import UNGUESSED, masked
 from .speech_rows import Takes, lengths_of
+from .stages import chosen, no_minutes
 
 STAGES = ("takes", "lengths", "guess", "lips", "talk", "pack")
 COUNT = 200
@@ -56,17 +57,11 @@ def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
     seed: of data and networks. ValueError for an unknown stage, or for ``minutes``: the training
     takes a number of steps.
     """
-    if minutes is not None:
-        raise ValueError("minutes: the training of speech takes a number of steps; leave it out")
-    unknown = set(stages or ()) - set(STAGES)
-    if unknown:
-        raise ValueError(f"stage {sorted(unknown)[0]!r}: accepted are {', '.join(STAGES)}")
+    no_minutes(minutes, "speech")
     work = Path(work)
     path = Path(out) if out else EMBEDDED / f"{NAME}.safetensors"
     torch.set_num_threads(1)
-    for stage in STAGES:
-        if stages and stage not in stages:
-            continue
+    for stage in chosen(STAGES, stages):
         progress(f"{stage}: begins")
 
         def told(line: dict, stage: str = stage) -> None:

@@ -17,6 +17,7 @@ from ..checkpoint import EMBEDDED, EYES, companion_path
 from ..model.contacts import ContactNet
 from ..model.pair_reader import PairReader
 from ..model.scene_reader import SceneReader
+from .stages import chosen, no_minutes
 
 NAME = "gwm-tabletop"
 STAGES = ("motion", "looks", "pairs", "contacts", "reader", "eyes", "inverse", "judge", "pack",
@@ -36,17 +37,11 @@ def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
     seed: of data and networks. ValueError for an unknown stage, or for ``minutes``: these stages
     take a number of steps.
     """
-    if minutes is not None:
-        raise ValueError("minutes: the stages of tabletop take a number of steps; leave it out")
-    unknown = set(stages or ()) - set(STAGES)
-    if unknown:
-        raise ValueError(f"stage {sorted(unknown)[0]!r}: accepted are {', '.join(STAGES)}")
+    no_minutes(minutes, "tabletop")
     work = Path(work)
     path = Path(out) if out else EMBEDDED / f"{NAME}.safetensors"
     torch.set_num_threads(1)  # small networks: more threads only wait for each other
-    for stage in STAGES:
-        if stages and stage not in stages:
-            continue
+    for stage in chosen(STAGES, stages):
         progress(f"{stage}: begins")
         if stage in HELD:
             _data(stage, work, seed, progress)

@@ -48,11 +48,11 @@ class FilmGraph(Graph):
         return self.add("GWMGenerateVideo", storyboard=[board, 0], rooms=["1", 0],
                         faces=["2", 0], **given)
 
-    def two_shots(self, seed: int = 3, **inputs) -> str:
+    def two_shots(self, camera: str = "close-up", **inputs) -> str:
         """The storyboard of half a second in a room and half a second of a character who speaks a
         recording."""
         cast = self.member("Ada")
-        room = self.shot(place="a stone hall at dusk", happens="0.1: Q", seed=seed)
-        both = self.shot(room, seen="Ada", camera="close-up", lines="ada: Hello.",
+        room = self.shot(place="a stone hall at dusk", happens="0.1: Q")
+        both = self.shot(room, seen="Ada", camera=camera, lines="ada: Hello.",
                          recording=self.voice())
         return self.board(shots=both, cast=cast, **inputs)

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+from gwm_core.cli.client import PromptFailed
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
 
@@ -48,3 +55,31 @@ class Graph:
 def told(entry: dict, node: str) -> str:
     """The text that a telling node left in the history."""
     return entry["outputs"][node]["text"][0]
+
+
+def cancelled(lab, graph: Graph, works: Callable[[], bool]) -> float:
+    """Cancels a prompt once ``works()``; seconds that it went on for."""
+    ended: list[float] = []
+
+    def run() -> None:
+        with pytest.raises(PromptFailed, match="cancelled"):
+            lab.queue(graph.prompt)
+        ended.append(time.monotonic())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    limit = time.monotonic() + 60
+    while not works():
+        assert time.monotonic() < limit and thread.is_alive()
+        time.sleep(0.02)
+    asked = time.monotonic()
+    lab.client.interrupt()
+    thread.join(30)
+    assert ended and lab.server.alive()
+    return ended[0] - asked
+
+
+def progress(lab, node: str) -> int:
+    """How far a node's bar has come in the prompt that runs; 0 before it moves."""
+    return max((d["value"] for kind, d in lab.events if kind == "progress" and d["node"] == node),
+               default=0)

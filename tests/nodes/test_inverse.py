@@ -89,7 +89,7 @@ def test_it_reports_every_tick(lab):
 
 @pytest.mark.parametrize(("wires", "words"), [
     ([], "wire in a video or images"),
-    (["video", "images"], "one clip is read"),
+    (["video", "images"], "one clip is needed"),
 ])
 def test_exactly_one_clip(lab, wires, words):
     graph = Graph()
