@@ -19,7 +19,7 @@ from .world import World
 VERSION = 1
 MAX_CHARS = 4 << 20
 """Longest text of a walk; ten minutes with the mouse take about 100 thousand."""
-FACTS = ("model", "fingerprint", "prompt", "seed", "tick")
+FACTS = ("model", "fingerprint", "prompt", "seed", "tick", "computed")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Walk:
 
     controls  its ticks and events
     of        where it begins: texts under "model", "fingerprint", "prompt" and "seed", and the
-              "tick" of that world; {} where nobody knows (controls written by hand)
+              "tick" of that world; {} where nobody knows (controls written by hand). "computed"
+              stands there for models with two ways of computing: ticks at which the way changed
     world     key (hex) of the world it begins in, "" where not known
     last      sha256 (hex) of its last frame, "" where not known
     """
@@ -81,6 +82,16 @@ class Walk:
         facts = {name: of[name] for name in FACTS if name in of}
         return cls(Controls.from_json(data.get("controls"), embodiment), facts, world, last)
 
+    def remind(self, world: World) -> None:
+        """Tell the model of ``world`` how this walk was computed, so that it is made again to the
+        bit; for models with one way of computing there is nothing to tell."""
+        computed = self.of.get("computed")
+        recall = getattr(world.model, "recall", None)
+        if recall is None or not isinstance(computed, list):
+            return
+        if all(isinstance(tick, int) and tick >= 0 for tick in computed):
+            recall(world, sorted(computed), world.tick + len(self.controls))
+
     def changed(self, world: World) -> tuple[str, ...]:
         """What differs between the world this was recorded in and ``world``: of "model", "prompt",
         "seed", "start" (how far the world had been played) and, where nothing else does,
@@ -100,7 +111,10 @@ class Walk:
 def facts_of(world: World) -> dict[str, Any]:
     """What a walk that begins in ``world`` is ``of``. The seed is a text: it has up to 64 bits,
     and a page reads numbers of 53."""
+    computed = getattr(world.model, "computed", None)
+    switches = list(computed(world)) if computed is not None else []
     return {
+        **({"computed": switches} if switches else {}),
         "model": world.model.name,
         "fingerprint": world.fingerprint,
         "prompt": world.prompt,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 import comfy.clip_vision
@@ -9,12 +10,22 @@ import comfy.model_management
 import comfy.sd
 import folder_paths
 import torch
+from comfy.model_patcher import ModelPatcher
 
+from ..gwm_core.backbones.compile_files import Folder
 from ..gwm_core.backbones.encoders import Encoders
 from ..gwm_core.backbones.loading import Plan, load_backbone
 from ..gwm_core.backbones.recognise import TEXT, VISION
+from ..gwm_core.cli.paths import cache_dir
 from .host import HostModel, operations
-from .open_weights import Listed, found, planned
+from .open_weights import AUTOMATIC, Listed, found, planned
+
+#: Bytes of a card that the process which compiles may take; where fewer are to spare, none is.
+COMPILER = int(1.5e9)
+#: Most worlds that stay on a card besides the one that is played.
+ROOM = 3
+#: Whether layers are compiled while a world is played: on a card, or never.
+COMPILE = ("automatic", "never")
 
 
 def free_memory(device: torch.device) -> tuple[int, int]:
@@ -33,10 +44,10 @@ def computed_in(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "cpu" else torch.bfloat16
 
 
-def checked_plan(listed: Listed, device: torch.device) -> Plan:
+def checked_plan(listed: Listed, device: torch.device, decoder: str = AUTOMATIC) -> Plan:
     """What would be loaded for a device; CheckpointError in a sentence for half a pair or too
-    little memory. Nothing is loaded yet."""
-    made = planned(listed, computed_in(device))
+    little memory. Nothing is loaded yet. decoder: a choice of ``decoder_names``."""
+    made = planned(listed, computed_in(device), decoder)
     made.check(*free_memory(device))
     return made
 
@@ -75,10 +86,21 @@ class HostText:
         return features
 
 
-class HostBackbone(HostModel):
-    """An open-weights model that shares memory with the host's other models."""
+class StatePatcher(ModelPatcher):
+    """The host's patcher of a network whose worlds leave the card with it."""
 
-    def __init__(self, made: Plan, device: torch.device) -> None:
+    def detach(self, *args, **kwargs):
+        self.model.states.idle()
+        return super().detach(*args, **kwargs)
+
+
+class HostBackbone(HostModel):
+    """An open-weights model that shares memory with the host's other models. compile: of
+    ``COMPILE``."""
+
+    PATCHER = StatePatcher
+
+    def __init__(self, made: Plan, device: torch.device, compile: str = COMPILE[0]) -> None:
         self.plan = made
         on_card, dtype = device.type != "cpu", computed_in(device)
         keep = comfy.model_management.unet_offload_device() if on_card else device
@@ -89,6 +111,15 @@ class HostBackbone(HostModel):
         )
         model = load_backbone(made, encoders, keep, dtype, operations=operations(),
                               decoder_dtype=torch.float16 if on_card else dtype, runs_on=device)
+        if on_card:
+            spare = free_memory(device)[0] - made.need.total
+            if compile == COMPILE[0] and device.type == "cuda" and spare > COMPILER:
+                spare -= COMPILER
+                compiled = model.compile_in_background(Folder(cache_dir() / "compiled"))
+                weakref.finalize(self, compiled.close)
+            # further worlds stay on the card where it has room for them
+            model.store.room = max(0, min(ROOM * made.need.branch, spare // 2))
+        model.network.states = model.store
         super().__init__(model, device)
 
     def _load(self) -> None:

@@ -44,9 +44,11 @@ def plain_tensors() -> Iterator[None]:
 class HostModel:
     """What a GWM_MODEL wire carries: a model that shares memory with the host's other models."""
 
+    PATCHER: type[ModelPatcher] = ModelPatcher
+
     def __init__(self, model, device: torch.device) -> None:
         self.model = model
-        self._patcher = ModelPatcher(
+        self._patcher = self.PATCHER(
             model.network,
             load_device=device,
             offload_device=comfy.model_management.unet_offload_device()

@@ -16,11 +16,20 @@ from ..gwm_core.about import about
 from ..gwm_core.checkpoint import EMBEDDED, SUFFIX, is_companion, list_models
 from ..gwm_core.errors import CheckpointError, GWMError
 from ..gwm_core.tensor_file import KEY, metadata_json, read_header
-from .backbones import HostBackbone, checked_plan
+from .backbones import COMPILE, HostBackbone, checked_plan
 from .faces import KIND as FACES
 from .faces import HostFaces
 from .host import HostModel, operations, pick_device, plain_tensors, say
-from .open_weights import Listed, networks, pair_marks, refusal, why_not
+from .open_weights import (
+    AUTOMATIC,
+    Listed,
+    decoder_named,
+    decoder_names,
+    networks,
+    pair_marks,
+    refusal,
+    why_not,
+)
 from .tables import KIND as TABLE
 from .tables import HostTable
 from .types import GWMModel
@@ -115,17 +124,17 @@ def host_of(path: str, choice: str) -> AnyHost:
     return _once((*file_mark(path), str(target)), load)
 
 
-def open_weights(listed: Listed, choice: str) -> HostBackbone:
+def open_weights(listed: Listed, choice: str, decoder: str, compile: str) -> HostBackbone:
     """Downloaded open weights in the host's care, loaded once. Whose they are, under which licence
     and what memory they need is told before; GWMError where they cannot be played."""
     target = pick_device(choice)
 
     def load() -> HostBackbone:
-        made = checked_plan(listed, target)
+        made = checked_plan(listed, target, decoder)
         say(made.lines())
-        return HostBackbone(made, target)
+        return HostBackbone(made, target, compile)
 
-    return _once((*pair_marks(listed), str(target)), load)
+    return _once((*pair_marks(listed, decoder), str(target), compile), load)
 
 
 def _once(key: tuple, load: Callable[[], AnyHost]) -> AnyHost:
@@ -170,6 +179,24 @@ class GWMLoadModel(io.ComfyNode):
                     "the embedded models are fast enough there and leave the GPU to others (open "
                     "weights are not). A robot's table and faces always run there.",
                 ),
+                io.Combo.Input(
+                    "decoder",
+                    options=decoder_names(),
+                    default=AUTOMATIC,
+                    optional=True,
+                    tooltip="Open weights alone: the file that makes pictures of what the network "
+                    "imagines. automatic: the fitting one in models/vae_approx or models/vae, "
+                    "TAEHV first (quick, for play); choose the Wan VAE for final quality.",
+                ),
+                io.Combo.Input(
+                    "compile",
+                    options=list(COMPILE),
+                    default=COMPILE[0],
+                    optional=True,
+                    tooltip="Open weights alone. automatic: on a graphics card another process "
+                    "compiles the network's layers while you play; they are taken at the beginning "
+                    "of a tick once they are ready. never: they stay as they are.",
+                ),
             ],
             outputs=[
                 GWMModel.Output(
@@ -190,22 +217,27 @@ class GWMLoadModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model_name=None):
+    def validate_inputs(cls, model_name=None, decoder=None):
         try:
-            return model_name is None or bool(model_path(model_name))
+            if model_name is not None:
+                model_path(model_name)
+            # what is no network reads no decoder
+            if decoder is not None and model_name in networks():
+                decoder_named(decoder)
+            return True
         except GWMError as error:
             return str(error)
 
     @classmethod
-    def fingerprint_inputs(cls, model_name, device):
+    def fingerprint_inputs(cls, model_name, device, decoder=AUTOMATIC, compile=COMPILE[0]):
         listed = networks().get(model_name)
-        return file_mark(model_path(model_name)) if listed is None else pair_marks(listed)
+        return file_mark(model_path(model_name)) if listed is None else pair_marks(listed, decoder)
 
     @classmethod
-    def execute(cls, model_name, device) -> io.NodeOutput:
+    def execute(cls, model_name, device, decoder=AUTOMATIC, compile=COMPILE[0]) -> io.NodeOutput:
         path, listed = model_path(model_name), networks().get(model_name)
         if listed is not None:
-            host = open_weights(listed, device)
+            host = open_weights(listed, device, decoder, compile)
             note = host.model.metadata.get("note", "")
             lines = [about(host.model), host.plan.lines(), *([note] if note else [])]
             return io.NodeOutput(host, "\n".join(lines))

@@ -67,29 +67,34 @@ def _files(folder: str) -> list[tuple[str, str]]:
     return [(name, path) for name, path in paths if path is not None]
 
 
+def _named(role: str) -> dict[str, Found]:
+    """Usable files of a role by the names that nodes list: of two files with one name the second
+    has its folder before it."""
+    named: dict[str, Found] = {}
+    for folder in FOLDERS[role]:
+        for name, path in _files(folder):
+            told = look(path)
+            if isinstance(told, Found) and told.role == role:
+                named[f"{folder}/{name}" if name in named else name] = told
+    return named
+
+
 def found(role: str) -> list[Found]:
     """Usable files of a role in the host's folders."""
-    told = (look(path) for folder in FOLDERS[role] for _, path in _files(folder))
-    return [f for f in told if isinstance(f, Found) and f.role == role]
+    return list(_named(role).values())
 
 
 def networks() -> dict[str, Listed]:
     """Networks that play, by the name that the node lists.
 
     A file stands there under its own name, which means the first variant that it can be; where
-    shapes do not tell, the others stand after it, in brackets. Of two files with one name the
-    second has its folder before it.
+    shapes do not tell, the others stand after it, in brackets.
     """
     listed: dict[str, Listed] = {}
-    for folder in FOLDERS[NETWORK]:
-        for name, path in _files(folder):
-            told = look(path)
-            if not isinstance(told, Found) or told.role != NETWORK:
-                continue
-            shown = f"{folder}/{name}" if name in listed else name
-            listed[shown] = Listed(told)
-            for variant in told.variants[1:]:
-                listed[f"{shown} ({variant})"] = Listed(told, variant)
+    for name, told in _named(NETWORK).items():
+        listed[name] = Listed(told)
+        for variant in told.variants[1:]:
+            listed[f"{name} ({variant})"] = Listed(told, variant)
     return listed
 
 
@@ -107,15 +112,44 @@ def why_not(name: str) -> str:
     return next((refusal(path) for path in paths if path is not None), "")
 
 
-def planned(listed: Listed, dtype: torch.dtype) -> Plan:
-    """A network with the decoder that fits it; CheckpointError for half a pair."""
-    return plan(listed.found, None, found(DECODER), listed.variant, dtype=dtype)
+#: The choice of a decoder that takes the fitting one.
+AUTOMATIC = "automatic"
 
 
-def pair_marks(listed: Listed) -> tuple:
+def decoder_names() -> list[str]:
+    """What the choice of a decoder offers: the fitting one, or a file."""
+    return [AUTOMATIC, *_named(DECODER)]
+
+
+def decoder_named(name: str) -> Found | None:
+    """The decoder of a choice, None for the fitting one; CheckpointError where it is not there."""
+    if name == AUTOMATIC:
+        return None
+    there = _named(DECODER)
+    if name in there:
+        return there[name]
+    paths = (_path(folder, name) for folder in FOLDERS[DECODER])
+    told = next((look(path) for path in paths if path is not None), None)
+    if isinstance(told, str):
+        raise CheckpointError(f"decoder: {told}")
+    if told is not None:
+        raise CheckpointError(f"decoder: {told.name}: this is {told.title}; a decoder is needed")
+    raise CheckpointError(
+        f"decoder: {name!r} is not there; put it into models/vae_approx or models/vae and press R, "
+        f"or choose one of: {', '.join((AUTOMATIC, *there))}"
+    )
+
+
+def planned(listed: Listed, dtype: torch.dtype, decoder: str = AUTOMATIC) -> Plan:
+    """A network with a decoder, by default the fitting one; CheckpointError for half a pair."""
+    chosen = decoder_named(decoder)
+    return plan(listed.found, chosen, found(DECODER), listed.variant, dtype=dtype)
+
+
+def pair_marks(listed: Listed, decoder: str = AUTOMATIC) -> tuple:
     """Changes when the network does, or anything that it could be played with."""
     beside = [f for role in (DECODER, VISION, TEXT) for f in found(role)]
-    return listed.variant, *(_mark(f) for f in (listed.found, *beside))
+    return listed.variant, decoder, *(_mark(f) for f in (listed.found, *beside))
 
 
 def _mark(file: Found) -> tuple:

@@ -153,6 +153,7 @@ class Played:
     def __init__(self, wire: WorldOnWire, walk: Walk, most_frames: int) -> None:
         self.walk, self.most_frames = walk, most_frames
         self.changed = walk.changed(wire.world)
+        walk.remind(wire.world)
         track, body = walk.controls, wire.world.embodiment
         self.frames = len(track) * body.frames_per_tick
         self.every = max(1, -(-len(track) // MOST_THUMBS))

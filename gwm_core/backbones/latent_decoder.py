@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,8 +32,11 @@ class DecoderState:
         return sum(t.nbytes for t in self.buffers())
 
     def to(self, device=None, dtype=None) -> DecoderState:
-        return replace(self, past=tuple(
-            None if t is None else t.to(device=device, dtype=dtype) for t in self.past))
+        return self.map(lambda t: t.to(device=device, dtype=dtype))
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> DecoderState:
+        """The same with every tensor replaced by ``change(tensor)``."""
+        return replace(self, past=tuple(None if t is None else change(t) for t in self.past))
 
     @staticmethod
     def stack(states: Sequence[DecoderState]) -> DecoderState:

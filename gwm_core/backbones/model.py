@@ -6,7 +6,10 @@ its spec, its embodiment and its beginning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -21,15 +24,19 @@ from ..embodiment import Embodiment
 from ..errors import CheckpointError, WorldError
 from ..noise import check_seed
 from ..pictures import fit_picture
-from ..rollout import RolloutValue, rollout
+from ..rollout import RolloutValue, Tick, rollout
 from ..store import ClipStore, Progress, StateStore
 from ..world import Observation, World, check_prompt
 from .arrays import array_of, tensor_of
 from .beginnings import Beginning, prompt_of
+from .compile_files import Folder
+from .compiled_step import CompiledStep
 from .latent_decoder import DecoderState, LatentDecoder
 from .licences import Licence
 from .offload import OffloadingStore
+from .ways import Ways
 
+log = logging.getLogger(__name__)
 VERSION = 1
 STATES = 4
 """States of a world that are kept in the host's memory as points to rewind to."""
@@ -37,11 +44,17 @@ STATES = 4
 
 @dataclass(frozen=True)
 class BackboneState:
-    """A rollout at the end of a block, and what was said in the world so far."""
+    """A rollout at the end of a block, and what was said in the world so far.
+
+    origin: names the world's beginning. switches: ticks at which the way of computing changed (see
+    ``ways``).
+    """
 
     value: RolloutValue
     prompt: str = ""
     said: tuple[str, ...] = ()
+    origin: str = ""
+    switches: tuple[int, ...] = ()
 
     def buffers(self) -> list[Tensor]:
         """Its tensors; those shared with other states are the same objects."""
@@ -54,16 +67,16 @@ class BackboneState:
     def nbytes(self) -> int:
         return sum(int(t.nbytes) for t in self.buffers())
 
-    def to(self, device: Any) -> BackboneState:
-        """The same state on another device."""
+    def map(self, change: Callable[[Tensor], Tensor]) -> BackboneState:
+        """The same state with every tensor replaced by ``change(tensor)``."""
         value = self.value
-        moved = replace(
-            value, cache=value.cache.to(device),
-            decoder=None if value.decoder is None else value.decoder.to(device),
-            history=None if value.history is None else value.history.to(device),
-            waiting=None if value.waiting is None else value.waiting.to(device),
+        changed = replace(
+            value, cache=value.cache.map(change),
+            decoder=None if value.decoder is None else value.decoder.map(change),
+            history=None if value.history is None else change(value.history),
+            waiting=None if value.waiting is None else change(value.waiting),
         )
-        return replace(self, value=moved)
+        return replace(self, value=changed)
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """(numpy arrays by name, JSON values); the model's ``state_from_arrays`` restores it."""
@@ -72,7 +85,7 @@ class BackboneState:
         meta = {
             "version": VERSION, "cache": meta, "tick": value.tick, "block": value.block,
             "seeds": list(value.seeds), "prompt": self.prompt, "said": list(self.said),
-            "decoder": None, "rows": {},
+            "decoder": None, "rows": {}, "origin": self.origin, "switches": list(self.switches),
         }
         if value.decoder is not None:
             more, meta["decoder"] = _named("decoder", *value.decoder.to_arrays())
@@ -113,6 +126,8 @@ class BackboneModel:
         self.metadata = {"licence": f"{licence.name} ({licence.source})", "name": name}
         self._runs_on = None if runs_on is None else torch.device(runs_on)
         self.variant = f"{self.device.type}-{str(dynamics.network.dtype).removeprefix('torch.')}"
+        self.ways = Ways()
+        self.compiled: CompiledStep | None = None
         self.store = store or OffloadingStore(
             STATES * dynamics.spec.state_bytes + (1 << 28), every=8 * embodiment.block_ticks
         )
@@ -121,6 +136,55 @@ class BackboneModel:
     def device(self) -> torch.device:
         """Where it computes."""
         return self._runs_on or next(self.dynamics.network.parameters()).device
+
+    # ------------------------------------------------------------------ ways of computing
+
+    def compile_in_background(self, folder: Folder) -> CompiledStep:
+        """From now on layers are compiled while worlds are played, and taken once they are there.
+
+        Ticks computed with them differ from others in the last bits, so each world records which
+        were (``computed``), and every replay computes them so again.
+        """
+        if self.compiled is None:
+            title = self.title
+            self.compiled = CompiledStep(folder, lambda text: log.warning("%s: %s", title, text))
+            self.compiled.attach(self.dynamics.network)
+        return self.compiled
+
+    def computed(self, world: World) -> tuple[int, ...]:
+        """The ticks of a world at which the way of computing changed; it begins with layers as
+        they are. Walks keep it."""
+        return self.ways.switches(_origin(world.prompt, world.observation, world.seed))
+
+    def recall(self, world: World, switches: Sequence[int], tick: int) -> bool:
+        """Take up what ``computed`` told of the first ``tick`` ticks, in another run of the
+        program. False where those ticks were already computed in another way here."""
+        origin = _origin(world.prompt, world.observation, world.seed)
+        return self.ways.recall(origin, switches, tick)
+
+    def _blocks(self, state: BackboneState, rows: Tensor) -> list[Tick]:
+        """The ticks of a block, in the way that this world's record says or now gets."""
+        value = state.value
+
+        def work() -> list[Tick]:
+            return list(rollout(self.dynamics, value, rows, decoder=self.decoder))
+
+        compiled, ways = self.compiled, self.ways
+        if compiled is None:
+            return work()
+        spec = self.dynamics.spec
+        key = (value.cache.shape(), tuple(rows.shape), len(spec.sigmas(value.block)))
+        ticks = spec.block_ticks
+        tick = value.block * ticks  # of the world; a first picture may be a tick of the rollout
+        if ways.decide(state.origin, tick, ticks, lambda: compiled.ready(key)):
+            # it is only not ready where this tick was played in another run of the program
+            if compiled.ready(key) or compiled.prepare(key, work):
+                try:
+                    return compiled.run(key, work, compiled=True)
+                except Exception as problem:  # any compiler's; play must go on
+                    compiled.fail(problem)
+            ways.back(state.origin, tick)
+        return compiled.run(key, work)
 
     # ------------------------------------------------------------------ making and stepping
 
@@ -187,7 +251,7 @@ class BackboneModel:
         """The state at tick 0 (see gwm_core.world.WorldModel)."""
         picture = observation.frames.get(self.embodiment.views[0].name)
         value = self.beginning.start(self, prompt_of(prompt, ()), picture, seed)
-        return BackboneState(value, prompt)
+        return BackboneState(value, prompt, origin=_origin(prompt, observation, seed))
 
     @torch.no_grad()
     def advance(self, state: BackboneState, controls: Controls,
@@ -199,7 +263,7 @@ class BackboneModel:
             said = (*said, *(text for _, text in events))
             value = self.beginning.told(self, value, prompt_of(state.prompt, said))
         rows = torch.from_numpy(np.array(controls.values, np.float32))[None].to(self.device)
-        ticks = list(rollout(self.dynamics, value, rows, decoder=self.decoder))
+        ticks = self._blocks(replace(state, value=value), rows)
         view = self.embodiment.views[0].name
         made = [tick.frames[self.decoder.view][0].numpy() for tick in ticks]
         spec = self.dynamics.spec
@@ -208,7 +272,8 @@ class BackboneModel:
             {view: np.concatenate(made)}, {}, np.zeros((1, 0), np.float32), 0,
             self.embodiment.fps, controls, {}, spec.first_tick_frames if short else None,
         )
-        return BackboneState(ticks[-1].value, state.prompt, said), clip
+        after, origin = ticks[-1].value, state.origin
+        return BackboneState(after, state.prompt, said, origin, self.ways.switches(origin)), clip
 
     def state_from_arrays(self, arrays: dict[str, np.ndarray], meta: Any) -> BackboneState:
         """The state that ``BackboneState.to_arrays`` described."""
@@ -223,7 +288,17 @@ class BackboneModel:
             tuple(int(s) for s in meta["seeds"]), int(meta["block"]), decoder,
             history=rows.get("history"), waiting=rows.get("waiting"),
         )
-        return BackboneState(value, str(meta["prompt"]), tuple(str(s) for s in meta["said"]))
+        said = tuple(str(s) for s in meta["said"])
+        origin = str(meta.get("origin", ""))
+        switches = tuple(int(s) for s in meta.get("switches", ()))
+        if switches:
+            self.ways.recall(origin, switches, value.block * self.dynamics.spec.block_ticks)
+        return BackboneState(value, str(meta["prompt"]), said, origin, switches)
+
+
+def _origin(prompt: str, observation: Observation, seed: int) -> str:
+    """What names a world's beginning, the same in every run of the program."""
+    return hashlib.sha256(json.dumps([prompt, observation.hash, seed]).encode()).hexdigest()
 
 
 def _named(start: str, arrays: dict[str, np.ndarray], meta: Any) -> tuple[dict, Any]:

@@ -26,7 +26,7 @@ def decoder_for(network: Found, files: Iterable[Found]) -> Found:
 
 DECODERS = {
     16: "taew2_1.safetensors (for play) or the Wan 2.1 VAE (for final quality)",
-    32: "taehv1_5.safetensors",
+    32: "taehv1_5.safetensors or vae/diffusion_pytorch_model.safetensors of Waypoint's own page",
 }
 
 

@@ -8,8 +8,9 @@ host's namespace that casts weights on use); nothing here writes into a history.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..model.attention import attend
+from .compiled_step import plain
 
 THETA = 10000.0
 KeysValues = tuple[Tensor, Tensor]
@@ -140,7 +142,7 @@ class Block(nn.Module):
     def __init__(self, config: WanConfig, operations: Any, action_model: nn.Module | None = None):
         super().__init__()
         dim, self.eps = config.dim, config.eps
-        self.action_model = action_model
+        self.config, self.action_model = config, action_model
         self.self_attn = Attention(config, operations)
         self.norm3 = operations.LayerNorm(dim, eps=config.eps)
         self.cross_attn = Attention(config, operations)
@@ -154,12 +156,40 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, time: Tensor, turn: tuple[Tensor, Tensor], past: list[KeysValues],
         prompt: KeysValues, act: Callable[[nn.Module, Tensor], Tensor] | None = None,
+        call: Callable = plain,
     ) -> tuple[Tensor, KeysValues]:
         """x [B, T * S, dim], time [B, T, 6, dim], past keys and values [B, S, heads, head_dim] in
         the order of their frames -> the same x after the block, and the block's own keys (rotated)
         and values. ``act`` plays the controls through ``action_model``."""
+        x, k, v = call(Block.look, self, x, time, turn, past, prompt)
+        if act is not None and self.action_model is not None:
+            x = act(self.action_model, x)
+        return call(Block.feed, self, x, time), (k, v)
+
+    def recipe(self) -> str:
+        """JSON for ``of_recipe``, equal for blocks that need the same code."""
+        return json.dumps(asdict(self.config), sort_keys=True)
+
+    @classmethod
+    def of_recipe(cls, text: str) -> Block:
+        """Such a block, with weights of ``torch.nn``; what plays controls is not part of it."""
+        return cls(WanConfig(**json.loads(text)), nn)
+
+    @staticmethod
+    def needs(function: str, parameter: str) -> bool:
+        """Whether ``look`` or ``feed`` reads a weight."""
+        if function == "feed":
+            return parameter == "modulation" or parameter.startswith("ffn.")
+        others = ("ffn.", "action_model.", "cross_attn.k.", "cross_attn.v.", "cross_attn.norm_k.")
+        return not parameter.startswith(others)
+
+    def look(
+        self, x: Tensor, time: Tensor, turn: tuple[Tensor, Tensor], past: list[KeysValues],
+        prompt: KeysValues,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(x after both attentions, the block's own rotated keys, and its values)."""
         ticks = time.shape[1]
-        mod = (self.modulation.to(x)[:, None] + time).unsqueeze(3).unbind(2)
+        mod = self._modulation(x, time)
         h = self._modulated(x, mod[0], mod[1], ticks)
         q = rotate(self.self_attn.queries(h), *turn)
         k, v = self.self_attn.keys_values(h)
@@ -168,11 +198,18 @@ class Block(nn.Module):
                       torch.cat([*(p[1] for p in past), v], 1) if past else v)
         x = self._gated(x, self.self_attn.o(seen), mod[2], ticks)
         q = self.cross_attn.queries(self.norm3(x))
-        x = x + self.cross_attn.o(attend(q, *prompt))
-        if act is not None and self.action_model is not None:
-            x = act(self.action_model, x)
+        return x + self.cross_attn.o(attend(q, *prompt)), k, v
+
+    def feed(self, x: Tensor, time: Tensor) -> Tensor:
+        """x after the feed-forward half."""
+        ticks = time.shape[1]
+        mod = self._modulation(x, time)
         h = self.ffn(self._modulated(x, mod[3], mod[4], ticks))
-        return self._gated(x, h, mod[5], ticks), (k, v)
+        return self._gated(x, h, mod[5], ticks)
+
+    def _modulation(self, x: Tensor, time: Tensor) -> tuple[Tensor, ...]:
+        """Shift, scale and gate of both halves, [B, T, 1, dim] each."""
+        return (self.modulation.to(x)[:, None] + time).unsqueeze(3).unbind(2)
 
     def _modulated(self, x: Tensor, shift: Tensor, scale: Tensor, ticks: int) -> Tensor:
         normed = F.layer_norm(x, x.shape[-1:], eps=self.eps).unflatten(1, (ticks, -1))
@@ -203,7 +240,8 @@ class WanTrunk(nn.Module):
     """Patches, time embedding, blocks and head; what differs between models is added by them.
 
     dtype: what is computed in, where the inputs are; weights of other dtypes or in other places
-    need casting ``operations``.
+    need casting ``operations``. call(function, block, ...): computes a part of a block (see
+    ``compiled_step``).
     """
 
     def __init__(
@@ -211,7 +249,7 @@ class WanTrunk(nn.Module):
         action_model: Callable[[int], nn.Module | None] = lambda layer: None,
     ) -> None:
         super().__init__()
-        self.config, self.dtype = config, dtype
+        self.config, self.dtype, self.call = config, dtype, plain
         dim = config.dim
         self.patch_embedding = operations.Conv3d(config.in_channels, dim, (1, 2, 2), (1, 2, 2))
         self.time_embedding = nn.Sequential(
@@ -258,7 +296,8 @@ class WanTrunk(nn.Module):
         for layer, block in enumerate(self.blocks):
             seen = [(slot[layer, 0], slot[layer, 1]) for slot in past]
             between = None if act is None else partial(act, layer)
-            x, (k, v) = block(x, rows, turn, seen, (prompt[layer, 0], prompt[layer, 1]), between)
+            words = (prompt[layer, 0], prompt[layer, 1])
+            x, (k, v) = block(x, rows, turn, seen, words, between, self.call)
             if kept is not None:
                 kept.add("self", k.unflatten(1, (ticks, -1)), v.unflatten(1, (ticks, -1)))
         return self._unpatched(self.head(x, time)) if kept is None else None

@@ -7,7 +7,7 @@ only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -49,6 +49,12 @@ class WanCache:
         """Bytes of all tensors (those shared with other caches counted in full)."""
         return sum(t.numel() * t.element_size() for t in self.buffers())
 
+    def shape(self) -> tuple:
+        """Names and shapes of all tensors, in order: equal for values that are computed with
+        alike."""
+        parts = (self.prompt, *(p for _, p in self.slots))
+        return tuple((n, tuple(t.shape), t.dtype, t.device) for p in parts for n, t in p.items())
+
     def part(self, name: str) -> list[Tensor]:
         """That tensor of every slot that has it, in the order of the frames."""
         return [parts[name] for _, parts in self.slots if name in parts]
@@ -71,11 +77,16 @@ class WanCache:
     def to(self, device=None, dtype=None) -> WanCache:
         """The same value on another device or in another dtype."""
 
-        def moved(parts: Parts) -> Parts:
-            return {name: t.to(device=device, dtype=dtype) for name, t in parts.items()}
+        return self.map(lambda t: t.to(device=device, dtype=dtype))
 
-        slots = tuple((index, moved(parts)) for index, parts in self.slots)
-        return replace(self, prompt=moved(self.prompt), slots=slots)
+    def map(self, change: Callable[[Tensor], Tensor]) -> WanCache:
+        """The same frames with every tensor replaced by ``change(tensor)``."""
+
+        def changed(parts: Parts) -> Parts:
+            return {name: change(t) for name, t in parts.items()}
+
+        slots = tuple((index, changed(parts)) for index, parts in self.slots)
+        return replace(self, prompt=changed(self.prompt), slots=slots)
 
     @staticmethod
     def stack(caches: Sequence[WanCache]) -> WanCache:

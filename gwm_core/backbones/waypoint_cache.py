@@ -45,6 +45,13 @@ class WaypointCache:
     def nbytes(self) -> int:
         return sum(t.nbytes for t in self.buffers())
 
+    def shape(self) -> tuple:
+        """Ticks remembered by layer and the shape of a slot: equal for caches that are computed
+        with alike."""
+        slot = next(iter(self.buffers()), None)
+        told = None if slot is None else (tuple(slot.shape), slot.dtype, slot.device)
+        return (*(len(layer) for layer in self.layers), told)
+
     def committed(self, config: WaypointConfig, tick: int, slots: Sequence[Tensor]):
         """The cache after ``tick``, given one new slot a layer; what is out of sight is dropped."""
         layers = []

@@ -7,6 +7,7 @@ level modulates each block through matrices that all blocks share.
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .compiled_step import plain
 from .sdpa import attend
 from .waypoint_config import WaypointConfig
 
@@ -158,6 +160,7 @@ class Block(nn.Module):
 
     def __init__(self, config: WaypointConfig, layer: int, operations, **where) -> None:
         super().__init__()
+        self.config = config
         self.attn = Attention(config, operations, **where)
         self.bias_in = nn.Parameter(torch.zeros(config.dim, **where))
         self.ctrl_mlpfusion = (
@@ -167,9 +170,38 @@ class Block(nn.Module):
         self.dit_mlp = TwoLayers(config.dim, config.mlp_ratio * config.dim, config.dim,
                                  operations, **where)
 
-    def finish(self, x: Tensor, attended: Tensor, control: Tensor, mod: Tensor) -> Tensor:
-        """Everything after attention; mod [6, d]."""
-        x = torch.addcmul(x, attended, mod[2])
+    def recipe(self) -> str:
+        """JSON for ``of_recipe``, equal for blocks that need the same code."""
+        controls = self.ctrl_mlpfusion is not None
+        return json.dumps({**self.config.to_json(), "controls": controls}, sort_keys=True)
+
+    @classmethod
+    def of_recipe(cls, text: str) -> Block:
+        """Such a block, with weights of ``torch.nn``."""
+        data = json.loads(text)
+        controls = data.pop("controls")
+        lists = {n: tuple(v) if isinstance(v, list) else v for n, v in data.items()}
+        config = WaypointConfig.from_json(lists)
+        every = range(config.layers)
+        return cls(config, next(n for n in every if config.takes_controls(n) == controls), nn)
+
+    @staticmethod
+    def needs(function: str, parameter: str) -> bool:
+        """Whether ``own`` or ``rest`` reads a weight."""
+        of_own = parameter.startswith(("attn.k_proj.", "attn.v_proj.", "attn.v_lamb"))
+        return parameter != "bias_in" and of_own == (function == "own")
+
+    def own(self, x: Tensor, table: Tensor, first: Tensor | None, mod: Tensor
+            ) -> tuple[Tensor, Tensor, Tensor]:
+        """(x as attention reads it, its keys and values, layer 0's values); mod [6, d]."""
+        h = modulated(x, mod)
+        return h, *self.attn.keys_values(h, table, first)
+
+    def rest(self, x: Tensor, h: Tensor, table: Tensor, past: list[Tensor], kv: Tensor,
+             control: Tensor, mod: Tensor) -> Tensor:
+        """x after the block, given what ``own`` made and the slots of its history."""
+        seen = torch.cat([*past, kv], dim=3) if past else kv
+        x = torch.addcmul(x, self.attn(h, table, seen), mod[2])
         if self.ctrl_mlpfusion is not None:
             x = x + self.ctrl_mlpfusion(x, control)
         return torch.addcmul(x, self.dit_mlp(modulated(x, mod[3:])), mod[5])
@@ -206,6 +238,7 @@ class WaypointNet(nn.Module):
 
     operations: layers of ``torch.nn`` or of a host. dtype: of the weights; the noise embedding
     stays float32. compute: dtype of activations and history, None for that of the weights.
+    call(function, block, ...): computes a part of a block (see ``compiled_step``).
     """
 
     def __init__(self, config: WaypointConfig, operations: Any = nn, device: Any = None,
@@ -215,6 +248,7 @@ class WaypointNet(nn.Module):
         where = {"device": device, "dtype": dtype}
         exact = {"device": device, "dtype": torch.float32}
         self.config = config
+        self.call = plain
         d, wide = config.dim, config.mlp_ratio * config.dim
         patch = {"kernel_size": config.patch, "stride": config.patch}
         self.patchify = operations.Conv2d(config.channels, d, bias=False, **patch, **where)
@@ -258,13 +292,11 @@ class WaypointNet(nn.Module):
         slots, first = [], None
         for layer, block in enumerate(self.transformer.blocks):
             m = block_mod[layer]
-            h = modulated(x, m)
-            kv, first = block.attn.keys_values(h, table, first)
+            h, kv, first = self.call(Block.own, block, x, table, first, m)
             if commit:
                 slots.append(kv)
                 if layer + 1 == len(self.transformer.blocks):
                     return slots
-            seen = torch.cat([*past[layer], kv], dim=3) if past[layer] else kv
-            x = block.finish(x, block.attn(h, table, seen), control, m)
+            x = self.call(Block.rest, block, x, h, table, past[layer], kv, control, m)
         x = F.silu(modulated(x, out_mod))
         return self.unpatchify(x.transpose(1, 2).unflatten(-1, size))

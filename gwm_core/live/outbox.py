@@ -31,7 +31,8 @@ class Shown:
 
     ticks: how many it covers, up to ``tick``; rows: controls of each of them, none where they were
     recorded before; seqs: the page's message number that each has used; events: [tick, text];
-    audio float32 [C, N] of all those ticks.
+    audio float32 [C, N] of all those ticks; computed: ticks of the world at which the way of
+    computing changed, for models that have two.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Shown:
     due: float = 0.0
     late: float = 0.0
     made: float = 0.0
+    computed: tuple[int, ...] = ()
 
     def follows(self, earlier: Shown) -> bool:
         """Whether both can be one message: the ticks of one come right after the other's."""
@@ -176,5 +178,6 @@ class Outbox:
             "due": round(shown.due, 2),
             "late": round(shown.late, 2),
             "made": round(shown.made, 2),
+            **({"computed": list(shown.computed)} if shown.computed else {}),
         }
         return pack(header, *pictures, pcm)

@@ -68,6 +68,7 @@ class Player(Errands):
         )
         self.start = self.session.start
         self.changed = walk.changed(world)
+        walk.remind(world)
         super().__init__(running, held_up, say, clock)
         self.due = 0.0
         self._show, self._forget = show, forget
@@ -313,6 +314,7 @@ class Player(Errands):
             rows=tuple(row.tolist() for row in values),
             seqs=(clip.info["seq"],) * len(values),
             events=tuple((first + tick, text) for tick, text in events),
+            computed=tuple(facts_of(self.start).get("computed", ())),
         )
 
     def _watch(self, errand: int) -> None:

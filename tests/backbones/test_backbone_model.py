@@ -11,7 +11,6 @@ from gwm_core import Session, load_world  # noqa: E402
 from gwm_core.about import about  # noqa: E402
 from gwm_core.backbones.beginnings import prompt_of  # noqa: E402
 from gwm_core.backbones.encoders import Encoders, clip_pixels  # noqa: E402
-from gwm_core.backbones.offload import OffloadingStore  # noqa: E402
 from gwm_core.backbones.tiny_models import tiny_causal_wan, tiny_matrix_game  # noqa: E402
 from gwm_core.clip import Clip  # noqa: E402
 from gwm_core.errors import CheckpointError, WorldError  # noqa: E402
@@ -149,28 +148,3 @@ def test_what_a_world_cannot_begin_from():
         with pytest.raises(WorldError, match=told):
             lacking.new_world(image=PICTURE)
     assert clip_pixels(PICTURE).shape == (1, 3, 224, 224)
-
-
-def test_idle_states_lie_in_the_hosts_memory():
-    class State:
-        def __init__(self, device):
-            self.device = torch.device(device)
-
-        nbytes = property(lambda self: 8)
-
-        def buffers(self):
-            return [torch.zeros(2, device=self.device)]
-
-        def to(self, device):
-            return State(device)
-
-        def to_arrays(self):
-            return {"a": np.zeros(2, np.float32)}, {}
-
-    store = OffloadingStore(1000, every=1, recent=2)
-    first, second = State("meta"), State("meta")
-    store.put(b"1", first, b"w", 1)
-    assert store.get(b"1") is first
-    store.put(b"2", second, b"w", 2)
-    assert store._entries[b"1"].state.device.type == "cpu" and store.get(b"2") is second
-    assert store.get(b"1").device.type == "meta" and store.nbytes == 16

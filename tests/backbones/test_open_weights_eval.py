@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gwm_core.backbones.compile_files import Folder
+from gwm_core.backbones.compiled_step import CompiledStep
 from gwm_core.backbones.tiny import tiny_taehv
 from gwm_core.backbones.waypoint_cache import WaypointCache
 from gwm_core.backbones.waypoint_config import TINY_WAYPOINT
@@ -86,6 +88,18 @@ def test_speed_of_blocks():
     parts = speed.matrix_game_parts(config, "cpu", torch.bfloat16, tiny_taehv(1, 16, 1))
     found = speed.measured(*parts, timed=2, warm=1)
     assert found.frames == 12 and len(found.seconds) == 2 and found.flops > 0
+
+
+def test_speed_of_compiled_layers(tmp_path):
+    parts = speed.waypoint_parts(TINY_WAYPOINT, "cpu", torch.float32,
+                                 tiny_taehv(1, TINY_WAYPOINT.channels))
+    step = CompiledStep(Folder(tmp_path, "trace"))
+    found = speed.measured(*parts, timed=4, warm=4, step=step)
+    assert len(found.seconds) == 4 and found.flops > 0 and not step.failed
+    assert len(list(tmp_path.glob("*.pt"))) >= 3
+    step.fail("a broken compiler")
+    with pytest.raises(GWMError, match=r"the compiler failed \(a broken compiler\)"):
+        speed.measured(*parts, timed=1, warm=0, step=step)
 
 
 def test_flops_of_grouped_attention():

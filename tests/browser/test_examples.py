@@ -1,12 +1,15 @@
 """Every example opens in the editor, in both renderers of the oldest and newest frontend."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from gwm_core.cli.convert import to_prompt, widget_values
 from gwm_core.cli.studio import OPENABLE, example_url, first_example
+
+from ..nodes.twins import standing_in, wanted
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "example_workflows").glob("*.json"))
@@ -28,6 +31,13 @@ def bare(prompt: dict, info: dict) -> dict:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example_opens(editor, example):
     workflow = json.loads(example.read_text(encoding="utf-8"))
+    # with its files there: without them the host shows its dialog first (test_open_weights)
+    models = editor.comfy.base_dir / "models"
+    with standing_in(workflow, models) if wanted(workflow) else nullcontext():
+        opens(editor, example.stem, workflow)
+
+
+def opens(editor, name, workflow):
     info = editor.comfy.client.object_info()
     editor.errors.clear()
     editor.load(workflow)
@@ -41,7 +51,7 @@ def test_example_opens(editor, example):
     if editor.renderer == "vue":
         for node in workflow["nodes"]:
             editor.page.wait_for_selector(f'[data-node-id="{node["id"]}"]', state="attached")
-    editor.shot(example.stem)
+    editor.shot(name)
     assert bare(editor.prompt(), info) == bare(to_prompt(workflow, info), info)
     assert editor.own_errors() == []
 

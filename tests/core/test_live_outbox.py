@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -145,3 +147,10 @@ def test_pictures_and_sound_as_bytes():
     stereo = np.array([[0, 1, -1], [2, -2, 0.5]], np.float32)
     told = np.frombuffer(sound(stereo), "<i2").reshape(-1, 2).T
     assert told.tolist() == [[0, 32767, -32767], [32767, -32767, 16384]]
+
+
+def test_a_page_is_told_how_ticks_were_computed_where_there_are_two_ways(box):
+    box.offer(shown(1))
+    box.offer(replace(shown(2), computed=(2,)))
+    assert ["computed" in header for header in box.sent] == [False, True]
+    assert box.sent[1]["computed"] == [2]

@@ -28,6 +28,14 @@ def test_a_walk_is_what_was_shown(fake_model, block):
     assert fresh.last_hash == walk.last
 
 
+def test_the_page_hears_how_ticks_were_computed(fake_model):
+    world = fake_model().new_world()
+    world.model.computed = lambda _: (2,) if len(stage.shown) >= 2 else ()
+    stage = Stage(world)
+    stage.make(4)
+    assert [shown.computed for shown in stage.shown] == [(), (), (2,), (2,)]
+
+
 def test_events_that_the_world_came_with_are_no_part_of_the_walk(fake_model):
     world = fake_model().new_world().with_event("before").step("W")[0].with_event("waits")
     stage = Stage(world)

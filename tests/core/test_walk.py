@@ -111,6 +111,26 @@ def test_what_has_changed_under_a_walk(walk, world, fake_model):
     )
 
 
+def test_how_it_was_computed_goes_with_a_walk(walk, world):
+    """Models with two ways of computing: what one tells is told to another."""
+    told = []
+    world.model.computed = lambda of: (3, 7) if of == world else ()
+    world.model.recall = lambda *asked: told.append(asked)
+    of = facts_of(world)
+    assert of["computed"] == [3, 7] and "computed" not in facts_of(world.step("W")[0])
+    recorded = Walk(walk.controls, of, world.key, walk.last)
+    again = Walk.read(recorded.to_text(), world.embodiment)
+    assert again == recorded and again.changed(world) == ()
+    again.remind(world)
+    assert told == [(world, [3, 7], len(walk.controls))]
+    for bad in ("3", [3, "x"], [-1], {"a": 1}):
+        Walk(walk.controls, {**of, "computed": bad}).remind(world)
+    walk.remind(world)
+    assert len(told) == 1, "what is no record is not told"
+    del world.model.recall
+    again.remind(world)
+
+
 def test_facts_hold_a_seed_of_64_bits(fake_model):
     seed = 2**64 - 1
     world = fake_model().new_world(seed=seed)

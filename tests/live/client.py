@@ -157,6 +157,8 @@ class Page:
         if message["type"] != "binary":
             return
         tick, rows = message["tick"], message["rows"]
+        if "computed" in message:
+            self.opened["of"]["computed"] = message["computed"]
         if rows and self._paused_at is not None and tick > self._paused_at:
             return  # made before the server knew of the pause, and cut off there
         if message["kind"] == "tick" and rows:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 
 import av
 import pytest
 
+from gwm_core.cli.client import PromptFailed
+
 from .graph import EXAMPLES, Graph, example, told
+from .twins import standing_in, wanted
 
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
 WAN = "5_walk_to_native_wan"
+#: Played with files that a user downloads; tiny twins stand in for them here.
+OPEN_WEIGHTS = "18_waypoint_from_a_picture"
 
 
 def shorten(prompt: dict) -> dict:
@@ -50,15 +56,49 @@ def shorter(text: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_example_runs(lab, name):
-    entry = lab.queue(shorten(lab.convert(example(name))), timeout=280)
+    workflow = example(name)
+    asks = bool(wanted(workflow))
+    assert asks == (name == OPEN_WEIGHTS)
+    with standing_in(workflow, lab.base_dir / "models") if asks else nullcontext():
+        entry = lab.queue(shorten(lab.convert(workflow)), timeout=280)
     files = lab.outputs(entry)
     assert files and all(file.stat().st_size > 500 for file in files)
     for file in (f for f in files if f.suffix == ".mp4"):
         with av.open(str(file)) as video:
             assert video.streams.video[0].frames > 12, file.name
-            if "wan_depth" not in file.name and "robot" not in file.name:
+            if not any(silent in file.name for silent in ("wan_depth", "robot", "waypoint")):
                 assert video.streams.audio, f"{file.name} has no sound"
             assert "prompt" in video.metadata, "the host embeds the workflow"
+
+
+def test_without_its_files_an_example_says_what_is_missing(lab):
+    with pytest.raises(PromptFailed) as failure:
+        lab.queue(lab.convert(example(OPEN_WEIGHTS)))
+    assert "'waypoint-1.5-1b.safetensors' is not in list" in str(failure.value)
+    workflow = example(OPEN_WEIGHTS)
+    with standing_in(workflow, lab.base_dir / "models") as (_, decoder):
+        aside = decoder.rename(decoder.with_suffix(".aside"))
+        try:
+            with pytest.raises(PromptFailed) as failure:
+                lab.queue(lab.convert(workflow))
+        finally:
+            aside.rename(decoder)
+    assert "'waypoint-1.5-1b_vae.safetensors' is not there" in str(failure.value)
+    assert "models/vae_approx" in str(failure.value)
+
+
+def test_files_to_download_are_published_safetensors():
+    """What the host's dialog needs: a name that a widget holds, an address that it allows."""
+    workflow = example(OPEN_WEIGHTS)
+    (node,) = [n for n in workflow["nodes"] if "models" in n["properties"]]
+    files = node["properties"]["models"]
+    assert workflow["models"] == files and len(files) == 2
+    for file in files:
+        assert file["name"] in node["widgets_values"] and file["name"].endswith(".safetensors")
+        assert file["url"].startswith("https://huggingface.co/Overworld/Waypoint-1.5-1B/resolve/")
+        assert file["url"].endswith(".safetensors")
+    assert [f["directory"] for f in files] == ["diffusion_models", "vae_approx"]
+    assert re.fullmatch("[0-9a-f]{64}", files[0]["hash"]) and files[0]["hash_type"] == "SHA256"
 
 
 @pytest.mark.parametrize("name", NAMES)

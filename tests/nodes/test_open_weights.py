@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,40 @@ def test_half_a_pair_names_the_decoder(lab, twins):
         assert word in message, message
 
 
+def test_a_decoder_is_chosen(lab, twins):
+    offered = lab.client.object_info()["GWMLoadModel"]["input"]["optional"]["decoder"][1]["options"]
+    mine = ["tae-causal-wan.safetensors", "tae-matrix-game-2.safetensors"]
+    assert offered[0] == "automatic" and set(mine) < set(offered)
+    graph = Graph()
+    ids = []
+    for decoder in ("automatic", *mine):
+        loaded = graph.add("GWMLoadModel", model_name=WAN, device="default", decoder=decoder)
+        begun = graph.add("GWMNewWorld", model=[loaded, 0], prompt="a hall", seed=3,
+                          depth_is="near is white")
+        ids.append(graph.tell(graph.step(begun, 0, "idle*3"), 0))
+    entry = lab.queue(graph.prompt)
+    first, *others = (tensor(told(entry, key)) for key in ids)
+    assert first in others and first[1][0] == 9
+
+
+@pytest.mark.parametrize(("decoder", "words"), [
+    ("tae-causal-wan.safetensors", ["half a pair", "32 channels", "of 16 channels"]),
+    ("nowhere.safetensors", ["decoder: 'nowhere.safetensors' is not there", "models/vae_approx"]),
+    ("style.safetensors", ["style.safetensors", "LoRA"]),
+])
+def test_a_decoder_that_does_not_fit_is_named(lab, twins, decoder, words):
+    aside = twins / "decoders" / "style.safetensors"
+    shutil.copy(twins / "networks" / "style.safetensors", aside)
+    try:
+        graph = Graph()
+        loaded = graph.add("GWMLoadModel", model_name=WAYPOINT, device="default", decoder=decoder)
+        graph.tell(loaded, 1)
+        message = refused(lab, graph)
+    finally:
+        aside.unlink()
+    assert all(word in message for word in words), message
+
+
 def set_free_memory(lab, free: int) -> None:
     graph = Graph()
     graph.add("LabMemory", free=free)
@@ -194,6 +229,19 @@ def test_a_step_whose_pictures_do_not_fit_into_memory(lab, twins):
     finally:
         set_free_memory(lab, 0)
     assert "3600 ticks are 14400 frames of" in message and "take at most" in message, message
+
+
+@pytest.mark.parametrize("shape", ["1,1,1,3", "1,900,20,3", "1,64,96,3"])
+def test_pictures_of_other_sizes(lab, twins, shape):
+    graph = Graph()
+    image = [graph.add("LabTensor", shape=shape, fill="picture"), 0]
+    begun = graph.add("GWMNewWorld", model=[load(graph, GAME), 0], prompt="", seed=3, image=image,
+                      depth_is="near is white")
+    images = graph.tell(graph.step(begun, 0, "idle*3"), 0)
+    if shape.startswith("1,1,1"):
+        assert "image: 1 x 1 pixels; sides of" in refused(lab, graph)
+    else:
+        assert tensor(told(lab.queue(graph.prompt), images))[1] == [9, 64, 96, 3]
 
 
 def test_a_picture_is_asked_for_where_one_is_needed(lab, twins):
@@ -228,3 +276,45 @@ def test_it_is_played_live_and_the_walk_is_made_again(lab, twins, name, held):
     graph.prompt[node]["inputs"]["walk"] = walk
     (ui,) = lab.queue(graph.prompt)["outputs"][node]["gwm_play"]
     assert ui["ticks"] == ticks >= 2 and ui["same"] is True and ui["changed"] == []
+
+
+def test_a_walk_with_compiled_ticks_is_made_again_to_the_bit(lab, lab_args, twins, tmp_path):
+    """On a card layers are compiled while one plays; here a lab node has it done on the
+    processor."""
+    graph = Graph()
+    loaded = graph.add("GWMLoadModel", model_name=WAYPOINT, device="default", compile="never")
+    compiling = graph.add("LabCompile", model=[loaded, 0], folder=str(tmp_path))
+    image = [graph.add("LabTensor", shape="1,120,200,3", fill="picture"), 0]
+    begun = graph.add("GWMNewWorld", model=[compiling, 0], prompt="", seed=11, image=image,
+                      depth_is="near is white")
+    node = graph.add("GWMPlayWorld", world=[begun, 0], walk="", max_frames=4,
+                     depth_as="near is white")
+
+    def run(walk: str) -> dict:
+        graph.prompt[node]["inputs"]["walk"] = walk
+        (ui,) = lab.queue(graph.prompt)["outputs"][node]["gwm_play"]
+        return ui
+
+    with Page(lab) as page:
+        token = secrets.token_hex(16)
+        page.send("open", token=token, walk=None, encoding="lossless")
+        graph.prompt[node]["inputs"]["walk"] = json.dumps({"gwm_open": token})
+        lab.client.submit(graph.prompt)
+        page.wait("opened", resumed=False)
+        page.wait("binary", kind="still")
+        page.hold(W=1)
+        limit = time.monotonic() + 120
+        while "computed" not in page.opened["of"] and time.monotonic() < limit:
+            page.step(1)
+        page.step(3)
+        page.pause()
+        walk, ticks = page.walk(), len(page.rows)
+    assert 0 < walk["of"]["computed"][0] < ticks
+    assert run(json.dumps(walk))["same"] is True
+    lab.restart(*lab_args)
+    told = run(json.dumps(walk))
+    assert told["same"] is True and told["ticks"] == ticks and told["changed"] == []
+    # Another program that is not told how ticks were computed computes them all as they are.
+    lab.restart(*lab_args)
+    del walk["of"]["computed"]
+    assert run(json.dumps(walk))["same"] is False

@@ -74,9 +74,10 @@ export class Keeper {
   }
 
   // New ticks; false where some before them are missing.
-  append({ tick, rows, events, hash }) {
+  append({ tick, rows, events, hash, computed }) {
     const start = tick - rows.length;
     if (start > this.ticks) return false;
+    if (computed) this.world = { ...this.world, of: { ...this.world.of, computed } };
     for (const at of this.hashes.keys()) if (at > start) this.hashes.delete(at);
     this.track.append(start, rows, events);
     this.#changed(hash);

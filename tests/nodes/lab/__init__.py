@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import sys
 
 import comfy.model_management
@@ -252,10 +253,37 @@ class LabMemory(io.ComfyNode):
         return io.NodeOutput()
 
 
+class LabCompile(io.ComfyNode):
+    """Compiled layers on the processor, which round otherwise than layers as they are."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="LabCompile",
+            category="lab",
+            inputs=[io.Custom("GWM_MODEL").Input("model"), io.String.Input("folder")],
+            outputs=[io.Custom("GWM_MODEL").Output("out")],
+        )
+
+    @classmethod
+    def execute(cls, model, folder):
+        package = type(model.model).__module__.rpartition(".")[0]
+        files = importlib.import_module(f"{package}.compile_files")
+
+        class Rounding(files.Folder):
+            def build(self, jobs):
+                made = super().build(jobs)
+                return {job: lambda *t, code=code: [x * (1 + 3e-5) for x in code(*t)]
+                        for job, code in made.items()}
+
+        model.model.compile_in_background(Rounding(folder, "trace"))
+        return io.NodeOutput(model)
+
+
 class LabExtension(ComfyExtension):
     async def get_node_list(self):
         return [LabTensor, LabSound, LabTell, LabConditioning, LabWanReference, LabHide,
-                LabMemory]
+                LabMemory, LabCompile]
 
 
 async def comfy_entrypoint():
