@@ -17,8 +17,8 @@ from ..checkpoint import (
 )
 from ..embodiment import ControlSpec, Embodiment, ViewSpec
 from ..errors import CheckpointError
+from ..model.action_reader import ActionReader
 from ..model.contacts import ContactNet
-from ..model.pair_reader import PairReader
 from ..model.scene_reader import SceneReader
 from .rig import Rig, tabletop_rig
 from .table_model import TableModel
@@ -49,7 +49,7 @@ def save_table(path: str | os.PathLike[str], reader: SceneReader, contacts: Cont
     return _save(path, KIND, {"reader": reader, "contacts": contacts}, about)
 
 
-def save_inverse(path: str | os.PathLike[str], inverse: PairReader) -> str:
+def save_inverse(path: str | os.PathLike[str], inverse: ActionReader) -> str:
     """Write the inverse dynamics of the checkpoint at ``path`` beside it; its fingerprint."""
     path = companion_path(path, INVERSE)
     return _save(path, f"{KIND}-inverse", {"inverse": inverse}, {"name": path.stem})
@@ -83,7 +83,7 @@ def table_of(checkpoint: Checkpoint) -> TableModel:
     beside, inverse = companion_path(checkpoint.path, INVERSE), None
     if beside.is_file():
         tensors, metadata = read_checkpoint(beside)
-        inverse = _part(PairReader, "inverse", metadata["config"], tensors, beside.name)
+        inverse = _part(ActionReader, "inverse", metadata["config"], tensors, beside.name)
     model = TableModel(reader, contacts, Rig.from_json(checkpoint.embodiment.extra["rig"]),
                        inverse)
     model.name, model.fingerprint = checkpoint.name, checkpoint.fingerprint

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from ..errors import RoboticsError
+from ..model.action_reader import ActionReader
 from ..model.contacts import ContactNet, Robot, Things
-from ..model.pair_reader import PairReader
 from ..model.scene_reader import SceneReader
 from .drawing import Table, draw_runs
 from .rig import Rig
@@ -57,11 +57,11 @@ class TableState:
 class TableModel:
     """``reader``, ``contacts`` and a rig; see the module. Deterministic; shared by all runs.
 
-    inverse: reads actions out of pairs of looks (``actions_between``), where there is one.
+    inverse: reads actions out of films (``actions_between``), where there is one.
     """
 
     def __init__(self, reader: SceneReader, contacts: ContactNet, rig: Rig,
-                 inverse: PairReader | None = None) -> None:
+                 inverse: ActionReader | None = None) -> None:
         self.reader, self.contacts, self.rig = reader.eval(), contacts.eval(), rig
         self.inverse = inverse
         self._looks: dict[bytes, tuple[Table, Any]] = {}
@@ -125,9 +125,10 @@ class TableModel:
         return out
 
     @torch.inference_mode()
-    def actions_between(self, pixels: dict[str, Any]) -> np.ndarray:
+    def actions_between(self, pixels: dict[str, Any], alone: bool = False) -> np.ndarray:
         """The actions float32 [T, 7] that lead from look to look of a film, uint8
-        [T + 1, H, W, 3] by view: inverse dynamics, from pictures alone."""
+        [T + 1, H, W, 3] by view: inverse dynamics, from pictures alone. Each is read from its two
+        looks and the one before them; ``alone``: from its two looks and nothing else."""
         if self.inverse is None:
             raise RoboticsError(f"model {getattr(self, 'name', '')!r}: it has no inverse dynamics; "
                                 "a checkpoint with <name>.inverse.safetensors beside it is "
@@ -137,7 +138,7 @@ class TableModel:
         if len(films) < 2:
             raise RoboticsError("pixels: one look; two or more are accepted")
         looks = torch.from_numpy(films).permute(0, 1, 4, 2, 3)
-        return self.inverse(looks[:-1], looks[1:])["action"].numpy()
+        return self.inverse.read(looks, alone).numpy()
 
     # ------------------------------------------------------------------ checks
 

@@ -19,13 +19,16 @@ FIELDS = ("pixels", "felt", "actions")
 TICKS = 24
 EPISODES = 20
 """Of a shard."""
+MANNERS = ("expert", "expert", "noisy", "noisy", "noisy", "clumsy", "wander", "fast")
+"""Styles of the simulator's experts as often as they are recorded: actions that are noise can only
+be read, the others can also be guessed from the scene."""
 
 
 def record(folder: Path, episodes: int, seed: int, held_out: bool = False,
            progress: Callable[[int, int], None] | None = None) -> list[Path]:
     """Shards of EPISODES runs of TICKS ticks with pictures: pixels uint8 [E, T + 1, V, S, S, 3],
     felt [E, T + 1, 9], actions [E, T, 7]. Training scenes have even seeds, held-out ones odd."""
-    from ..simulators.tabletop import STYLES, TASKS, Tabletop, expert
+    from ..simulators.tabletop import TASKS, Tabletop, expert
 
     folder.mkdir(parents=True, exist_ok=True)
     views, out = tabletop_rig().views, []
@@ -38,8 +41,8 @@ def record(folder: Path, episodes: int, seed: int, held_out: bool = False,
         for k in range(start, start + EPISODES):
             draw = rng(seed, "pairs", int(held_out), k)
             task = TASKS[int(draw.integers(len(TASKS)))]
-            style = STYLES[int(draw.integers(len(STYLES)))]
-            sim, policy = Tabletop(task, 2 * int(draw.integers(2**40)) + int(held_out)), None
+            style = MANNERS[int(draw.integers(len(MANNERS)))]
+            sim = Tabletop(task, 2 * int(draw.integers(2**40)) + int(held_out))
             policy = expert(task, style)
             policy.reset(sim.seed)
             for _ in range(int(draw.integers(0, 30))):  # somewhere in the middle of it
@@ -65,11 +68,15 @@ class Pairs:
     """Recorded runs as pairs of consecutive looks."""
 
     def __init__(self, files: list[Path]) -> None:
-        parts = []
-        for file in files:
+        whole: dict[str, np.ndarray] = {}
+        for i, file in enumerate(files):  # straight into place: pictures are gigabytes
             with np.load(file) as data:
-                parts.append({k: data[k] for k in data.files})
-        self.data = {k: torch.from_numpy(np.concatenate([p[k] for p in parts])) for k in FIELDS}
+                for k in FIELDS:
+                    rows = data[k]
+                    if not i:
+                        whole[k] = np.empty((len(files), *rows.shape), rows.dtype)
+                    whole[k][i] = rows
+        self.data = {k: torch.from_numpy(v).flatten(0, 1) for k, v in whole.items()}
         self.count = self.data["actions"].shape[:2]
 
     def at(self, e, t) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from ..checkpoint import EMBEDDED, EYES, companion_path
+from ..model.action_reader import ActionReader
 from ..model.contacts import ContactNet
 from ..model.pair_reader import PairReader
 from ..model.scene_reader import SceneReader
@@ -22,10 +23,10 @@ from .stages import chosen, no_minutes
 NAME = "gwm-tabletop"
 STAGES = ("motion", "looks", "pairs", "contacts", "reader", "eyes", "inverse", "judge", "pack",
           "starts")
-MOTION, LOOKS, PAIRS = 5000, 30_000, 2700
+MOTION, LOOKS, PAIRS = 5000, 30_000, 3440
 """Episodes, looks, and episodes of pairs."""
 HELD = {"motion": 400, "looks": 1000, "pairs": 40}
-STEPS = {"contacts": 5500, "reader": 4500, "eyes": 4500, "inverse": 8000, "judge": 3000}
+STEPS = {"contacts": 5500, "reader": 4500, "eyes": 4500, "inverse": 16_000, "judge": 3000}
 SEEDS = {"contacts": 0, "reader": 0, "inverse": 0, "eyes": 1, "judge": 2}
 
 
@@ -77,7 +78,7 @@ def _data(stage: str, work: Path, seed: int, progress: Callable[[str], None]) ->
 
 
 def _network(stage: str, work: Path, seed: int, progress: Callable[[str], None]) -> None:
-    from . import contacts, pair_reader, scene_reader
+    from . import action_reader, contacts, pair_reader, scene_reader
 
     def said(line: dict) -> None:
         if line["step"] % 500 == 0:
@@ -93,20 +94,27 @@ def _network(stage: str, work: Path, seed: int, progress: Callable[[str], None])
         net = scene_reader.train(scene_reader.Looks(train_files), work / stage, **options)
         figures = scene_reader.judge(net, scene_reader.Looks(held))
     else:
-        net = pair_reader.train(pair_reader.Pairs(train_files), work / stage, **options)
-        figures = pair_reader.judge(net, pair_reader.Pairs(held))
+        reader = action_reader if stage == "inverse" else pair_reader
+        net = reader.train(pair_reader.Pairs(train_files), work / stage, **options)
+        figures = reader.judge(net, pair_reader.Pairs(held))
     progress(f"{stage}: held out: " + ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))
 
 
-_FILES = {"contacts": "contacts", "reader": "reader", "eyes": "reader", "inverse": "pairs",
+_FILES = {"contacts": "contacts", "reader": "reader", "eyes": "reader", "inverse": "actions",
           "judge": "pairs"}
+_KINDS = {"contacts": ContactNet, "reader": SceneReader, "actions": ActionReader,
+          "pairs": PairReader}
 
 
 def network(work: Path, stage: str):
     """The network of a stage as it is now: its running average."""
-    state = load_file(work / stage / f"{_FILES[stage]}.run.safetensors")
-    weights = {k[8:]: v for k, v in state.items() if k.startswith("average.")}
-    net = {"contacts": ContactNet, "reader": SceneReader, "pairs": PairReader}[_FILES[stage]]()
+    runs = [work / stage / f"{_FILES[stage]}.run.safetensors"]
+    if _FILES[stage] == "actions":
+        runs.append(work / stage / "film" / "film.run.safetensors")  # a part of it, trained last
+    weights: dict[str, torch.Tensor] = {}
+    for run in runs:
+        weights |= {k[8:]: v for k, v in load_file(run).items() if k.startswith("average.")}
+    net = _KINDS[_FILES[stage]]()
     net.load_state_dict(weights)
     return net.eval()
 

@@ -7,13 +7,21 @@ import pytest
 import torch
 
 from gwm_core.errors import RoboticsError
+from gwm_core.model.action_reader import ActionReader
 from gwm_core.model.pair_reader import PairReader
 from gwm_core.model.scene_reader import MARKS
 from gwm_core.raster import projection
 from gwm_core.robotics.rig import tabletop_rig
 from gwm_core.robotics.starts import load_starts, save_starts
 from gwm_core.simulators.tabletop.truth import simulated_starts
-from gwm_core.training import fit, pair_reader, scene_looks, scene_reader, tabletop
+from gwm_core.training import (
+    action_reader,
+    fit,
+    pair_reader,
+    scene_looks,
+    scene_reader,
+    tabletop,
+)
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +101,65 @@ def test_pair_reader_learns_and_repeats(pairs, tmp_path):
     assert figures["moved_r"] > abs(figures["shuffled_moved_r"])
 
 
-def test_inverse_dynamics_sees_pictures_alone():
+def test_the_judge_sees_pictures_alone():
     net = PairReader(width=8).eval()
     a, b = (torch.randint(0, 256, (2, 3, 3, 64, 64), dtype=torch.uint8) for _ in range(2))
     with torch.no_grad():
         out = net(a, b)
         assert not torch.equal(out["action"], net(b, a)["action"])
     assert out["action"].shape == (2, 7) and out["moved"].shape == (2, 6)
+
+
+def test_drawn_pairs_are_what_they_say(pairs):
+    """Where an action is given it is the one that led from look to look; others are there too."""
+    data = pair_reader.Pairs(pairs)
+    grain = action_reader.Grain(0, 1 << 22)
+    b = action_reader.drawn(data, np.random.default_rng(0), 64, grain)
+    assert 0.4 < b["given"].float().mean() < 0.9
+    felt, actions = data.data["felt"], data.data["actions"]
+    for felt_then, moved, action, given in zip(
+            b["felt"], b["moved"], b["action"], b["given"], strict=True):
+        e, t = ((felt[..., :7] == felt_then).all(-1)).nonzero()[0].tolist()
+        ahead = felt[e, t + 1, :3] - felt[e, t, :3] if t < data.count[1] else None
+        if given:
+            assert torch.equal(action, actions[e, t])
+            assert torch.allclose(moved[:3], ahead, atol=1e-6)
+    looks = torch.randint(0, 256, (2, 3, 8, 8, 3), dtype=torch.uint8)
+    moved = action_reader.shifted(looks, np.array([[1, 0], [0, -2], [0, 0]]))
+    assert torch.equal(moved[:, 0, 1:], looks[:, 0, :-1])  # down by one
+    assert torch.equal(moved[:, 1, :, :-2], looks[:, 1, :, 2:])  # left by two
+    assert torch.equal(moved[:, 2], looks[:, 2])
+
+
+def test_action_reader_learns_and_comes_back(pairs, tmp_path):
+    """It learns pairs, then films; a finished run and `network` give the same weights."""
+    data, lines = pair_reader.Pairs(pairs), []
+    options = {"steps": 200, "batch": 8, "film_steps": 200}
+    net = action_reader.train(data, tmp_path / "inverse", **options, progress=lines.append)
+    assert lines[1]["action"] < 0.8 * lines[0]["action"]
+    assert lines[3]["film"] < 0.8 * lines[2]["film"]
+    figures = action_reader.judge(net, data)
+    assert figures["action_r"] > 0.3 + abs(figures["shuffled_r"]) and figures["film_r"] > 0.3
+    again = action_reader.train(data, tmp_path / "inverse", **options)
+    packed = tabletop.network(tmp_path, "inverse")
+    for one, two, three in zip(*(n.parameters() for n in (net, again, packed)), strict=True):
+        assert torch.equal(one, two) and torch.equal(one, three)
+
+
+def test_actions_are_read_from_two_looks_or_from_the_one_before_too():
+    net = ActionReader(width=4).eval()
+    film = torch.randint(0, 256, (4, 3, 3, 64, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        alone, told = net.read(film, alone=True), net.read(film)
+        assert alone.shape == told.shape == (3, 7)
+        assert torch.equal(told[:1], alone[:1]) and not torch.equal(told[1:], alone[1:])
+        # alone, a pair says the same whatever came before; else it does not
+        other = film.clone()
+        other[0] = film[3]
+        assert torch.allclose(net.read(other, alone=True)[1:], alone[1:], atol=1e-6)
+        assert not torch.allclose(net.read(other)[1], told[1], atol=1e-6)
+        assert torch.allclose(net.read(other)[2], told[2], atol=1e-6)
+        assert torch.allclose(net.read(film[:2]), alone[:1], atol=1e-6)
 
 
 def test_stages_are_named(tmp_path):

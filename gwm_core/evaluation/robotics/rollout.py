@@ -65,18 +65,24 @@ def following(model: TableModel, runs: Sequence[Run], seed: int) -> list[Metric]
 
 
 def inverse(model: TableModel, runs: Sequence[Run], seed: int) -> list[Metric]:
-    """robotics.inverse_r: actions that the model reads from pairs of true looks."""
-    read = np.stack([model.actions_between(
-        {v: np.stack([look["pixels"][v] for look in r.looks]) for v in model.rig.views})
-        for r in runs])
+    """Actions that the model reads from true looks: robotics.inverse_r each from its two looks and
+    nothing else, robotics.inverse_film_r from films, where the look before the two is known too."""
+    films = [{v: np.stack([look["pixels"][v] for look in r.looks]) for v in model.rig.views}
+             for r in runs]
     truth = np.stack([r.actions for r in runs])
     flat = truth.reshape(-1, 7)
     mixed = flat[rng(seed, "inverse").permutation(len(flat))]
-    parts = {name: float(np.corrcoef(read[..., k].ravel(), truth[..., k].ravel())[0, 1])
-             for k, name in enumerate(("x", "y", "z", "roll", "pitch", "yaw", "grip"))}
-    return [Metric("robotics.inverse_r", float(np.mean(list(parts.values()))), "",
-                   {"shuffled": correlation(read.reshape(-1, 7), mixed)} | parts, len(flat),
-                   ">= 0.9", "", "mean over the 7 parts of an action")]
+
+    def one(id: str, alone: bool, must: str, note: str) -> Metric:
+        read = np.stack([model.actions_between(film, alone=alone) for film in films])
+        parts = {name: float(np.corrcoef(read[..., k].ravel(), truth[..., k].ravel())[0, 1])
+                 for k, name in enumerate(("x", "y", "z", "roll", "pitch", "yaw", "grip"))}
+        return Metric(id, float(np.mean(list(parts.values()))), "",
+                      {"shuffled": correlation(read.reshape(-1, 7), mixed)} | parts, len(flat),
+                      must, "", f"mean over the 7 parts of an action; {note}")
+
+    return [one("robotics.inverse_r", True, ">= 0.9", "from two looks"),
+            one("robotics.inverse_film_r", False, "", "from two looks and the one before them")]
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float:
