@@ -27,9 +27,9 @@ from .scene_reader import has_bfloat16
 from .stages import chosen, no_minutes
 
 STAGES = ("performances", "hearing", "motion", "pack")
-COUNT, HELD_COUNT = 2400, 44
-"""Performances of 10 s: 6.7 hours; and held-out ones, to see how far the training is."""
-HEARING_STEPS, STEPS, BATCH, TICKS = 3000, 1600, 8, 60
+COUNT, HELD_COUNT = 3000, 44
+"""Performances of 10 s: 8.3 hours; and held-out ones, to see how far the training is."""
+HEARING_STEPS, STEPS, BATCH, TICKS = 4000, 1600, 8, 60
 RATE = 1e-3
 
 
@@ -93,9 +93,13 @@ class Faces(torch.nn.Module):
 def fit_faces(data: Performances, folder: Path, steps: int = STEPS, seed: int = 0,
               batch: int = BATCH, ticks: int = TICKS,
               hearing: dict[str, torch.Tensor] | None = None,
+              start: dict[str, torch.Tensor] | None = None, rate: float = RATE,
               progress: Callable[[dict], None] | None = None, **sizes: int) -> Faces:
-    """Train the networks on performances, from a stem and a reading that hear (``Hearing``'s
-    weights); the run's state is in ``folder``.
+    """Train the networks on performances; the run's state is in ``folder``.
+
+    hearing: ``Hearing``'s weights, a stem and a reading that hear; of the stem only what it hands
+    to the trunk is then trained further. start: a ``Faces``' weights to begin with; rate: of
+    learning, at most.
 
     Known streams are given at noise level 0, the motion is unknown in every tick (zeros at level
     1), as when it is driven: one pass imagines a whole window.
@@ -103,9 +107,15 @@ def fit_faces(data: Performances, folder: Path, steps: int = STEPS, seed: int = 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Faces(**sizes).train()
+    if start is not None:
+        net.load_state_dict(start)
     if hearing is not None:
-        net.dynamics.stems[STEM].load_state_dict(_part(hearing, "stem"))
+        stem = net.dynamics.stems[STEM]
+        stem.load_state_dict(_part(hearing, "stem"))
         net.reading.load_state_dict(_part(hearing, "read"))
+        # hundreds of voices a step taught it; a few windows a step would unteach it
+        for part in (stem.inlet, stem.blocks):
+            part.requires_grad_(False)
     fast = has_bfloat16()  # 1.4 times as fast
 
     def parts(step: int) -> dict[str, torch.Tensor]:
@@ -114,7 +124,7 @@ def fit_faces(data: Performances, folder: Path, steps: int = STEPS, seed: int = 
             token = imagine(net.dynamics, net.reading, rows)
         return faces_losses(token, rows)
 
-    plan = Plan(steps, RATE, weight_decay=0.02, warm=max(1, min(150, steps // 4)), fall=0.6,
+    plan = Plan(steps, rate, weight_decay=0.02, warm=max(1, min(150, steps // 4)), fall=0.6,
                 decay=0.997, every=min(50, steps))
     return fit(net, plan, folder / "faces.run.safetensors",
                {"seed": seed, "batch": batch, "ticks": ticks}, parts, progress)

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..avatars.faces_model import FACE, LIPS, SELF, STEM, STEM_WIDTH, Reading, new_dynamics
-from ..noise import rng as keyed_rng
 from .faces_data import Performances
 from .faces_loss import faces_losses
+from .faces_pool import Pool
 from .fit import Plan, fit
 from .scene_reader import has_bfloat16
 
@@ -38,22 +37,25 @@ class Hearing(nn.Module):
         return token
 
 
-def fit_hearing(data: Performances, folder: Path, steps: int, seed: int = 0, batch: int = 8,
+def fit_hearing(data: Performances, folder: Path, steps: int, seed: int = 0, batch: int = 1024,
+                start: dict[str, Tensor] | None = None,
                 progress: Callable[[dict], None] | None = None, **sizes: int) -> Hearing:
-    """Train a stem on whole performances; the run's state is in ``folder``."""
+    """Train a stem on ``batch`` rows a step, drawn from all performances (``Pool``); the run's
+    state is in ``folder``. start: a ``Hearing``'s weights to begin with."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Hearing(**sizes).train()
-    length, fast = data.rows["own"].shape[1], has_bfloat16()
+    if start is not None:
+        net.load_state_dict(start)
+    pool, fast = Pool(data, seed), has_bfloat16()
 
     def parts(step: int) -> dict[str, Tensor]:
-        rng = keyed_rng(seed, "hearing", step)
-        rows = data.tokens(rng.integers(len(data), size=batch), np.zeros(batch, int), length, rng)
+        rows = pool.rows(step, batch)
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
             token = net(rows)
         return faces_losses(token, rows)
 
-    plan = Plan(steps, 2e-3, weight_decay=0.02, warm=min(50, steps), fall=0.5, decay=0.995,
-                every=min(100, steps))
+    plan = Plan(steps, 2e-3, weight_decay=0.02, warm=min(100, steps), fall=0.5, decay=0.998,
+                every=min(250, steps))
     return fit(net, plan, folder / "hearing.run.safetensors", {"seed": seed, "batch": batch},
                parts, progress)

@@ -21,6 +21,7 @@ from gwm_core.evaluation.avatars import (
     alive,
     clips,
     curves,
+    eye_sight,
     identity,
     lip_sight,
     lips,
@@ -37,6 +38,7 @@ from gwm_core.evaluation.avatars.bars import TRUTH, eased
 from gwm_core.evaluation.avatars.baselines import Ridge, loud_aperture
 from gwm_core.evaluation.avatars.gauge import Gauge
 from gwm_core.evaluation.judges import FOLDER, load_judge
+from gwm_core.evaluation.judges.eyes import EyeJudge
 from gwm_core.evaluation.judges.lips import LipJudge
 from gwm_core.evaluation.judges.sync import SyncJudge, choices
 from gwm_core.evaluation.report import Metric
@@ -157,6 +159,52 @@ def test_lips_are_read_against_the_portrait_at_rest():
     found = lip_sight.read_lips(Dark(), frames, shape, portrait, face())
     assert found.shape == (3, 8) and found[0, 0] == 0 and found[1, 0] > 0.1
     assert lip_sight.read_lips(Dark(), frames[:0], shape[:0], portrait, face()).shape == (0, 8)
+
+
+def test_eyes_are_read_on_both_sides_wherever_the_head_is():
+    """A judge that tells how much darker the cut is than at rest, and on which side of it."""
+
+    class Dark(EyeJudge):
+        def forward(self, frame, rest):
+            darker = (rest.float() - frame.float()).mean(1) / 100
+            half = darker.shape[-1] // 2
+            side = darker[..., half:].mean((1, 2)) - darker[..., :half].mean((1, 2))
+            return torch.stack([darker.mean((1, 2)), side, torch.zeros(len(frame))], 1)
+
+    portrait = np.full((192, 192, 3), 200, np.uint8)
+    frames = np.repeat(portrait[None], 3, 0)
+    shape = np.repeat(face()[None], 3, 0)
+    shape[2] = moved(face(), 0.0, 1.0, (20, 10))
+    for row, (dx, dy), sides in ((1, (0, 0), ("left",)), (2, (20, 10), ("left", "right"))):
+        for side in sides:
+            x, y = (face()[POINT[f"eye_{side}_outer"]] + face()[POINT[f"eye_{side}_inner"]]) / 2
+            frames[row, int(y + dy) - 4: int(y + dy) + 4, int(x + dx): int(x + dx) + 8] = 20
+    found = eye_sight.read_eyes(Dark(), frames, shape, portrait, face())
+    assert found.shape == (3, 3) and not found[0].any() and found[1, 0] > 0.02
+    assert found[2, 0] == pytest.approx(2 * found[1, 0], rel=0.3)
+    assert found[1, 1] > 0 and found[2, 1] == pytest.approx(2 * found[1, 1], rel=0.3)
+    assert eye_sight.read_eyes(Dark(), frames[:0], shape[:0], portrait, face()).shape == (0, 3)
+
+
+def test_the_eye_judge_reads_faces_it_never_saw():
+    assert (FOLDER / "eyes.safetensors").stat().st_size < 4 << 20
+    judge, scores = load_judge("eyes", EyeJudge())
+    assert min(scores["r known"], scores["r held"]) > 0.85
+    motion = np.repeat(still(1), 4, 0)
+    motion[1:3, INDEX["smile"]] = 0.6  # open, and otherwise than at rest
+    motion[1:3, INDEX["gaze_x"]] = 0.6, -0.6
+    motion[3, [INDEX["blink_left"], INDEX["blink_right"]]] = 1
+    told = []
+    for k, style in enumerate((*HELD_STYLES, "cartoon", "clay", "photo", "anime", "painted")):
+        drawn = [Face(7_300_000 + k, style=style, split="held").draw(row, size=192)
+                 for row in motion]
+        told.append(eye_sight.read_eyes(judge, np.stack([d[0] for d in drawn]),
+                                        np.stack([d[1] for d in drawn]), *drawn[0]))
+    told = np.array(told)
+    shut, gaze = told[..., 0], told[..., 1]
+    assert np.median(shut[:, 3]) > 0.7 and shut[:, :3].max() < 0.5
+    assert (shut[:, 3] > 0.5).sum() >= len(told) - 1
+    assert np.median(gaze[:, 1]) > 0.25 and np.median(gaze[:, 2]) < -0.25
 
 
 def test_metrics_of_clips_take_the_worst_voice_and_ease_bars_by_the_truth():

@@ -56,12 +56,14 @@ class Parts:
 @dataclass(frozen=True, eq=False)
 class Take:
     """Frames of a clip, and what is read from them: points [T, 44, 2] beside those of the face at
-    rest, and the mouth's numbers [T, 8]."""
+    rest, the mouth's numbers [T, 8], and of the eyes [T, 3] (``Sight.look``; None: the points say
+    it)."""
 
     frames: np.ndarray
     points: np.ndarray
     rest: np.ndarray
     mouth: np.ndarray
+    eyes: np.ndarray | None = None
 
     @property
     def aperture(self) -> np.ndarray:
@@ -77,7 +79,8 @@ def rest_of(clip: Clip, parts: Parts) -> np.ndarray:
 def seen(clip: Clip, parts: Parts, frames: np.ndarray, rest: np.ndarray) -> Take:
     """Frames with what is read from them."""
     points = parts.sight.read(frames, clip.points)
-    return Take(frames, points, rest, parts.sight.mouth(frames, points, clip.portrait, rest))
+    look = (frames, points, clip.portrait, rest)
+    return Take(frames, points, rest, parts.sight.mouth(*look), parts.sight.look(*look))
 
 
 def play(clip: Clip, parts: Parts) -> dict[str, Take]:
@@ -99,6 +102,8 @@ def figures(clip: Clip, takes: dict[str, Take], parts: Parts) -> dict:
     out: dict = {"voice": clip.voice, "style": clip.style, "seconds": len(performance.motion) / 25}
     for source, take in takes.items():
         read = parts.gauge.read(take.points, take.rest)
+        if take.eyes is not None:
+            read["blink"], read["gaze_x"], read["gaze_y"] = take.eyes.T
         if source != "deaf":
             out[source] = {
                 **lip_figures(performance, take.aperture, take.mouth[:, MOUTH.index("width")]),
