@@ -151,6 +151,15 @@ class DepthEstimator:
         # Smaller tilts are seen in level pictures too, and most pictures are level.
         return 0.0 if abs(pitch) < math.radians(3) else pitch
 
+    @torch.no_grad()
+    def shares(self, rgb: np.ndarray, fov_deg: float = 60.0) -> tuple[np.ndarray, np.ndarray]:
+        """What a picture u8 [H, W, 3] shows, cell by cell of the network's own grid, as shares:
+        parts of a room f32 [9, h, w] and themes f32 [15, h, w]; the last of each is "none"."""
+        x, focal = self._inputs(rgb, fov_deg)
+        x[0, 3:5] = ray_maps(x.shape[3], x.shape[2], focal, self.tilt(rgb, fov_deg))
+        _, parts, themes, _ = self._see(x)
+        return torch.softmax(parts, 1)[0].numpy(), torch.softmax(themes, 1)[0].numpy()
+
     def estimate(self, rgb: np.ndarray, fov_deg: float = 60.0) -> Estimate:
         """Depth, labels and tilt of a picture u8 [H, W, 3] of which nothing else is known.
 

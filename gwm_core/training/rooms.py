@@ -132,7 +132,7 @@ def _inverse(work, minutes, seed, progress, checkpoint):
 def _foley(work, minutes, seed, progress):
     from . import foley
 
-    foley.train(_weights(work, "foley"), work / "foley", seed, minutes, progress)
+    foley.train(_weights(work, "foley"), work / "foley", seed, progress)
 
 
 _RUN = {"episodes": _episodes, "state": _state, "finder": _finder, "text": _text,

@@ -18,22 +18,25 @@ import torch
 
 from ..checkpoint import companion_path, load_into, read_checkpoint
 from ..errors import CheckpointError
-from ..model.impacts import OUT, REACH, ImpactNet
+from ..model.impacts import NOW, OUT, REACH, ImpactNet
 from ..motion import Motion, steady_flow
-from .foley_frames import fitted, shrink, still_cells, window
+from .foley_frames import fitted, shrink, window
+from .foley_parts import AT_ONCE, Reading
 
 KIND = "foley"
 THRESHOLD = 0.5
-APART, NEAR = 2, 3
-"""Pictures and cells within which one impact alone is taken, the surest."""
-AT_ONCE, NEVER = 16, -30.0
+APART = 2
+"""Pictures from one impact to the next, at least: nearer ones are heard as one."""
+HIT, PLACE = 0, slice(1, 3)
+"""Columns of `spots`: logit of a hit, its row and column in cells."""
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Hit:
-    """One impact: picture it is seen in, row and column in cells (of 20 x 32, fractional), sureness
-    0..1, log-scale strength at the camera, pitch (as in audio tokens), material f32 [6]: shares."""
+    """One impact: picture it is heard in, row and column in cells (of 20 x 32, fractional) where it
+    is likeliest, sureness 0..1, log-scale strength at the camera, pitch (as in audio tokens),
+    material f32 [6]: shares."""
 
     frame: int
     row: float
@@ -44,30 +47,46 @@ class Hit:
     material: np.ndarray
 
 
-def peaks(maps: np.ndarray, threshold: float = THRESHOLD, even: float = 0.5) -> list[Hit]:
-    """Impacts in maps [F, 12, 20, 32] of neighbouring pictures, in order of time. even: the
-    network's output that is right as often as not, so a sureness of .5."""
-    logits = maps[:, OUT["hit"]][:, 0].astype(np.float64) - math.log(even / (1 - even))
+def spots(maps: np.ndarray) -> np.ndarray:
+    """Of maps f32 [F, 6, 20, 32] what is kept of every picture, f32 [F, 3] (HIT, PLACE): where in
+    it an impact is likeliest."""
+    count, _, _, columns = maps.shape
+    hit = maps[:, 0].reshape(count, -1)
+    k = hit.argmax(1)
+    r, c, n = k // columns, k % columns, np.arange(count)
+    offset = np.clip(maps[n, OUT["offset"], r, c], -1, 1)
+    return np.column_stack([hit[n, k], r + 0.5 + offset[:, 1], c + 0.5 + offset[:, 0]])
+
+
+def peaks(table: np.ndarray, now: np.ndarray, threshold: float = THRESHOLD,
+          even: float = 0.5) -> list[Hit]:
+    """Impacts in answers on neighbouring pictures (`spots` [F, 3] and now f32 [F, 9]), in
+    order of time. even: the network's output that is right as often as not, so a sureness of .5."""
+    logits = now[:, NOW["hit"]][:, 0].astype(np.float64) - math.log(even / (1 - even))
     sure = 1 / (1 + np.exp(-logits))
-    places = np.argwhere(sure > threshold)
-    order = np.argsort(-sure[tuple(places.T)], kind="stable")
-    kept: list[tuple[int, int, int]] = []
-    for k in order:
-        f, r, c = (int(v) for v in places[k])
-        if all(abs(f - a) > APART or max(abs(r - b), abs(c - d)) > NEAR for a, b, d in kept):
-            kept.append((f, r, c))
-    return [_hit(maps[f, :, r, c], float(sure[f, r, c]), f, r, c)
-            for f, r, c in sorted(kept)]
+    kept: list[int] = []
+    for f in np.argsort(-sure, kind="stable"):
+        if sure[f] <= threshold:
+            break
+        if all(abs(int(f) - a) >= APART for a in kept):
+            kept.append(int(f))
+    return [_hit(table, now[f], float(sure[f]), f) for f in sorted(kept)]
 
 
-def _hit(values: np.ndarray, sure: float, frame: int, row: int, column: int) -> Hit:
-    right, down = np.clip(values[OUT["offset"]], -1, 1)
-    logits = values[OUT["material"]].astype(np.float64)
-    share = np.exp(logits - logits.max())
-    return Hit(frame, row + 0.5 + float(down), column + 0.5 + float(right), sure,
-               float(np.clip(values[OUT["loud"]], 0.0, 1.3)[0]),
-               float(np.clip(values[OUT["pitch"]], -1.0, 1.0)[0]),
-               (share / share.sum()).astype(np.float32))
+def _hit(table: np.ndarray, now: np.ndarray, sure: float, frame: int) -> Hit:
+    low = max(frame - 1, 0)
+    near = low + int(table[low:frame + 2, HIT].argmax())
+    row, column = table[near, PLACE]
+    return Hit(frame, float(row), float(column), sure,
+               float(np.clip(now[NOW["loud"]], 0.0, 1.3)[0]),
+               float(np.clip(now[NOW["pitch"]], -1.0, 1.0)[0]),
+               shares(now[NOW["material"]]))
+
+
+def shares(logits: np.ndarray) -> np.ndarray:
+    """Shares f32 [n] of logits [n]."""
+    up = np.exp(logits.astype(np.float64) - logits.max())
+    return (up / up.sum()).astype(np.float32)
 
 
 class FoleyModel:
@@ -77,13 +96,13 @@ class FoleyModel:
         self.network = network.eval().to(memory_format=torch.channels_last)
         self.metadata = metadata
 
-    @torch.no_grad()
     def read(self, frames: Sequence[np.ndarray], threshold: float = THRESHOLD,
              progress: Progress | None = None) -> list[Hit]:
-        """Impacts in pictures u8 [H, W, 3] of any one size, some 24 a second; a few of them are
-        held at once. progress(done, total) is called now and then; raising in it cancels."""
+        """Impacts in pictures u8 [H, W, 3] of any one size, some 24 a second; some hundred small
+        ones are held at once. progress(done, total) is called now and then; raising in it
+        cancels."""
         count, motion = len(frames), Motion()
-        small, turns, maps, old = [], [], [], None
+        small, turns, old, reading = [], [], None, Reading(self.network, spots)
         with steady_flow():
             for k in range(count):
                 picture = fitted(np.asarray(frames[k]))
@@ -93,25 +112,24 @@ class FoleyModel:
                 small.append(shrink([picture])[0])
                 old = new
                 ready = k + 1 - REACH if k < count - 1 else count
-                if ready - len(maps) >= AT_ONCE or k == count - 1:
-                    maps += self._maps(small, turns, len(maps), ready)
+                if ready - reading.given >= AT_ONCE or k == count - 1:
+                    self._give(reading, small, turns, ready)
+                    reading.go(last=k == count - 1)
                     if progress is not None:
                         progress(k + 1, count)
-        return peaks(np.stack(maps), threshold, self.metadata["even"]) if maps else []
+        if not count:
+            return []
+        return peaks(*reading.answers(), threshold, self.metadata["even"])
 
-    def _maps(self, small: list, turns: list, begin: int, end: int) -> list[np.ndarray]:
+    @staticmethod
+    def _give(reading: Reading, small: list, turns: list, end: int) -> None:
+        begin = reading.given
         low = max(begin - REACH, 0)
         part = np.stack(small[low:])
         turn = np.array(turns[low:], np.float32).reshape(-1, 2)
-        out = []
-        for k in range(begin, end, AT_ONCE):
-            x = np.stack([window(part, turn, i - low) for i in range(k, min(k + AT_ONCE, end))])
-            maps = self.network(torch.from_numpy(x)).numpy()
-            maps[:, 0][np.stack([still_cells(one) for one in x])] = NEVER
-            out += list(maps)
-        for i in range(max(end - REACH, 0)):  # what no later window needs
-            small[i] = None
-        return out
+        reading.give([window(part, turn, k - low) for k in range(begin, end)])
+        for k in range(max(end - REACH, 0)):  # what no later window needs
+            small[k] = None
 
 
 # ------------------------------------------------------------------ the file

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from gwm_core.errors import VideoError
 from gwm_core.evaluation.video import clips, ears
 from gwm_core.model.audio_tokens import encode_events
+from gwm_core.model.impacts import CONTEXT
 from gwm_core.noise import rng
-from gwm_core.video import foley, foley_reading, sound_to_picture
+from gwm_core.video import foley, foley_parts, foley_reading, sound_to_picture
 from gwm_core.worlds import load
 
 
@@ -36,22 +38,40 @@ def test_impacts_of_a_clip_have_their_facts(seen):
         assert all(0 <= v <= 1 for v in c.place) and 0.5 <= c.sure <= 1
 
 
-def test_one_impact_is_read_where_and_when_the_maps_are_surest():
-    maps = np.full((12, 12, 20, 32), -6.0, np.float32)
-    maps[5, 0, 10, 8], maps[6, 0, 11, 8], maps[6, 0, 4, 25] = 1.0, 0.5, 0.3
-    maps[5, 2:6, 10, 8], maps[5, 9, 10, 8] = (0.7, 0.2, 0.25, -0.5), 4.0
-    first, second = foley_reading.peaks(maps)
-    assert (first.frame, second.frame, second.row, second.column) == (5, 6, 3.5, 24.5)
+def test_one_impact_is_read_when_it_is_surest_and_where_the_maps_are():
+    maps = np.full((12, 6, 20, 32), -6.0, np.float32)
+    now = np.full((12, 9), -6.0, np.float32)
+    now[5, :3], now[5, 6] = (1.0, 0.7, 0.2), 4.0
+    now[6, 0], now[9, 0] = 0.5, 0.3
+    maps[6, 0, 10, 8], maps[9, 0, 4, 25] = 1.0, 0.5
+    maps[6, 4:6, 10, 8] = 0.25, -0.5
+    table = foley_reading.spots(maps)
+    first, second = foley_reading.peaks(table, now)
+    assert (first.frame, second.frame, second.row, second.column) == (5, 9, 3.5, 24.5)
     assert first.row == pytest.approx(10.0) and first.column == pytest.approx(8.75)
     assert first.loud == pytest.approx(0.7) and first.material.argmax() == 3
-    assert len(foley_reading.peaks(maps, even=0.7)) == 1
-    assert foley_reading.peaks(maps[:4]) == []
+    assert len(foley_reading.peaks(table, now, even=0.7)) == 1
+    assert foley_reading.peaks(table[:4], now[:4]) == []
 
 
 def test_reading_by_parts_is_reading_at_once(rooms, shot, seen, monkeypatch):
-    monkeypatch.setattr(foley_reading, "AT_ONCE", 5)
+    monkeypatch.setattr(foley_parts, "AT_ONCE", 5)
     again = foley.contacts(shot.frames[1:], 24, rooms)
     assert [round(c.time, 6) for c in again] == [round(c.time, 6) for c in seen]
+    assert [c.sure for c in again] == pytest.approx([c.sure for c in seen], abs=1e-4)
+
+
+def test_an_answer_depends_on_no_more_than_its_context(rooms):
+    network = foley_reading.foley_of(rooms.inverse.path).network
+    x = torch.randint(0, 255, (1, 2 * CONTEXT + 9, 9, 80, 128), dtype=torch.uint8)
+    other = x.clone()
+    other[:, -1] = 255 - other[:, -1]
+    with torch.no_grad():
+        maps, now = network(x)
+        maps2, now2 = network(other)
+    assert torch.allclose(now[:, :-CONTEXT - 1], now2[:, :-CONTEXT - 1], atol=1e-5)
+    assert torch.allclose(maps[:, :-CONTEXT - 1], maps2[:, :-CONTEXT - 1], atol=1e-5)
+    assert not torch.allclose(now[:, -2], now2[:, -2], atol=1e-5)
 
 
 def test_what_is_found_is_heard_then_and_of_its_material(rooms):
