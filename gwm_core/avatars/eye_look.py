@@ -25,6 +25,7 @@ class EyeLook:
         self._brow, self._open = brow, float((lower - upper).max())
         self.radius, self.white = self._iris_radius()
         """pixels; whether there is any white beside the iris"""
+        self.outlined = self.white and self._outlined(self.radius)
         self.lash, self.inner, self.lower_inner = self._lashes()
         """thickness of the dark line of the upper lid above its curve and below it, and of the
         lower lid's above its curve; 0: none"""
@@ -60,8 +61,50 @@ class EyeLook:
         best = int(np.flatnonzero(rise >= 0.55 * rise.max())[-1])
         # Where the eye is all iris (a dot), the rise is that to the skin around.
         if rise[best] < 10 or radii[best] > 0.8 * half:
+            radius = self._step_radius(usual)
+            if radius and self._outlined(radius):
+                return radius, True
             return min(0.62 * self._open, 0.8 * half), False
         return float(radii[best]), True
+
+    def _step_radius(self, usual: float) -> float:
+        """Where what is outside is most brighter than what is inside, over broad rings and in the
+        mean of both sides: a highlight or a large iris hides a sharp rise. 0: nowhere."""
+        half = self._axis.half
+        radii = np.linspace(0.1, 0.98, 45) * half
+        angles, sides = np.radians([-30, -20, -10, 0, 10, 20, 30]), []
+        for way in (0, np.pi):
+            u = self._iris[0] + radii[:, None] * np.cos(way + angles)
+            v = self._iris[1] + radii[:, None] * np.sin(way + angles)
+            s, margin = u / half, 0.07 * self._open
+            inside = ((np.abs(s) < 0.93) & (v > look(self._upper, s) + margin)
+                      & (v < look(self._lower, s) - margin))
+            shade = np.ma.masked_array(self._shade(u, v), ~inside)
+            sides.append(np.ma.median(shade, 1).filled(np.nan))
+        best, at = 8.0, 0.0
+        for k in range(6, len(radii) - 2):
+            steps = [np.nanmean(side[k + 1:k + 8]) - np.nanmean(side[k - 6:k]) for side in sides
+                     if np.isfinite(side[k + 1:k + 8]).sum() > 1
+                     and np.isfinite(side[k - 6:k]).sum() > 2]
+            if not steps or not 0.36 * half < radii[k] < 0.88 * half:
+                continue
+            step = np.mean(steps) if len(steps) == 2 else 0.8 * steps[0]
+            step *= np.exp(-((radii[k] / half - usual) / 0.45) ** 2)
+            if step > best:
+                best, at = float(step), float(radii[k])
+        return at
+
+    def _outlined(self, radius: float) -> bool:
+        """Whether beyond the iris and something bright there are dark corners on both sides: lids
+        around a white, not the skin around a dot."""
+        half = self._axis.half
+        falls = []
+        for way in (-1, 1):
+            u = self._iris[0] + way * np.linspace(radius, 1.45 * half, 40)
+            u = u[np.abs(u) < 1.4 * half]
+            shade = self._shade(u[None], np.full((1, len(u)), 0.5 * self._iris[1]))[0]
+            falls.append(float((np.maximum.accumulate(shade) - shade).max()) if len(u) else 0.0)
+        return min(falls) > 30
 
     def _lashes(self) -> tuple[float, float, float]:
         half = self._axis.half

@@ -71,7 +71,7 @@ class Eye:
         self.cheek = float(self.lower.max()) + 0.5 * self.open
         self.iris = self._place(points, "iris_{}")
         seen = EyeLook(image, self.axis, self.upper, self.lower, self.iris, self.brow)
-        self.radius, self.white = seen.radius, seen.white
+        self.radius, self.white, self.outlined = seen.radius, seen.white, seen.outlined
         tall = self.open
         room = max(float((self.upper - self.brow)[_MOST].min()), 0.2 * tall)
         self.lash = float(np.clip(seen.lash + 0.06 * tall, 0.12 * tall, 0.8 * room))
@@ -89,7 +89,7 @@ class Eye:
         self.edge_low = edge * float(np.clip(seen.lower_inner + 0.02 * tall, 0.05 * tall,
                                              0.25 * tall))
         # A dot has no lids: shut, a line of it stays.
-        self.slit = 0.0 if self.white else 0.08 * tall
+        self.slit, self._risen = 0.0 if self.white else 0.08 * tall, self.rise
         if not self.white:
             self.rise = 0.0
 
@@ -113,8 +113,7 @@ class Eye:
         wide, squint = at("wide"), min(at("squint") + 0.25 * max(at("smile"), 0), 1.0)
         gx, gy = at("gaze_x"), at("gaze_y")
         opening = self.lower - self.upper
-        reach = 0.60 * max(self.half - 0.5 * self.radius, 0.2 * self.half) if self.white else (
-            0.35 * self.half)
+        reach = (0.46 if self.white else 0.35) * self.half
         dx, dy = gx * reach, -gy * (0.0 if self.box else 0.20) * self.open
         follow = 0.85 * dy / self.open if self.white else 0.0
         raised = 0.22 * wide if self.white else 0.0
@@ -223,7 +222,10 @@ class Eye:
 
     def match(self, other: Eye) -> None:
         """Takes the larger iris and thicker lashes of both eyes: an edge that was missed makes
-        them too small."""
+        them too small. Where the other clearly has a white, in the shade this one has it too."""
+        if other.outlined and not self.white:
+            self.white, self.slit, self.rise = True, 0.0, self._risen
+            self.radius = min(other.radius * self.half / other.half, 0.8 * self.half)
         if self.white and other.white:
             self.radius = max(self.radius, min(other.radius, 0.8 * self.half))
             scale = self.open / other.open
