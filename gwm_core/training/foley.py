@@ -48,6 +48,9 @@ def losses(maps: torch.Tensor, now: torch.Tensor, b: dict, balance: torch.Tensor
         "moving": F.binary_cross_entropy_with_logits(maps[:, 1], b["moving"].flatten(0, 1))}
     n, r, c = b["where"].T
     at, v = maps[n, :, r, c], b["values"]
+    # A batch without an impact has nothing to say of its strength.
+    parts |= dict.fromkeys(("loud", "pitch", "offset", "now loud", "now pitch", "now material"),
+                           0 * now.sum())
     if len(v):
         parts["loud"] = F.smooth_l1_loss(at[:, OUT["loud"]][:, 0], v[:, 0], beta=0.1)
         parts["pitch"] = F.smooth_l1_loss(at[:, OUT["pitch"]][:, 0], v[:, 1], beta=0.1)
