@@ -19,6 +19,7 @@ from .lines import Lines
 from .parts import Parts
 from .retime import needed, retimed
 from .room_moves import moves_of
+from .room_pace import paced
 from .room_walk import RoomWalk
 from .sound_rate import at_rate
 from .storyboard import Storyboard
@@ -46,7 +47,7 @@ class RoomShot:
         ticks = max(
             ceil(Fraction(self.samples, board.sample_rate) * body.tick_rate),
             ceil(Fraction(needed(self.count, Fraction(body.fps), self.fps), body.frames_per_tick)))
-        moves = moves_of(shot, index, body, ticks)
+        moves = paced(moves_of(shot, index, body, ticks), shot, world)
         going = [k for k, name in enumerate(body.control_names) if name in WALKS]
         self._walks = bool(moves.values[:, going].any())
         self._walk = RoomWalk(world, moves, stop)

@@ -15,7 +15,7 @@ from .. import __version__
 from .shots import place_of
 from .storyboard import CastMember, Shot, Storyboard
 
-VERSION = 1
+VERSION = 2
 """Raised when the way in which shots are made changes."""
 ASSEMBLY = ("cut", "cut_seconds", "name", "place")
 """What of a shot only the film's assembly uses; place is told as it is resolved."""

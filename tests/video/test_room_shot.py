@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -13,6 +14,7 @@ from gwm_core.embodiment import rooms_embodiment
 from gwm_core.errors import Cancelled, VideoError
 from gwm_core.model.audio_tokenizer import AudioTokenizer
 from gwm_core.model.audio_tokens import encode_events
+from gwm_core.video import room_pace
 from gwm_core.video.enlarge import Enlarger
 from gwm_core.video.retime import needed, retimed
 from gwm_core.video.room_moves import moves_of
@@ -132,6 +134,39 @@ def test_sentences_are_played_or_said():
     assert pan.any() and np.abs(pan).max() < 1.5 and np.abs(np.diff(pan)).max() < 0.2
     with pytest.raises(VideoError, match="camera"):
         moves_of(Shot(Fraction(1), camera="fly away"), 0, body, 12)
+
+
+def test_a_walk_by_name_ends_before_a_wall_and_then_looks_about(parts):
+    shot = Shot(Fraction(6), "a brick hall by day", 5, camera="walk forward")
+    world = parts.place(shot.place, shot.seed)
+    body, names = world.embodiment, world.embodiment.control_names
+    asked = moves_of(shot, 0, body, 72)
+    moves = room_pace.paced(asked, shot, world)
+    walks = moves.values[:, names.index("W")] > 0
+    stop = int(walks.sum())
+    assert 2 < stop < 60 and walks[:stop].all() and asked.values[:, names.index("W")].all()
+    far, near = (np.linalg.norm(np.diff(room_pace.tried(m, world), axis=0), axis=1).sum()
+                 for m in (asked, moves))
+    assert near < far - 0.8
+    look = moves.values[:, names.index("look_x")]
+    assert not look[:stop].any() and 12 < np.abs(np.cumsum(look)).max() <= room_pace.LOOK
+    assert np.abs(look).max() < 2
+    # Control text is played as it is written, and who is not stopped walks on.
+    told = Shot(Fraction(6), camera="W*72")
+    assert room_pace.paced(asked, told, world) is asked
+    short = moves_of(Shot(Fraction(1, 2), camera="walk forward"), 0, body, 6)
+    assert room_pace.paced(short, replace(shot, seconds=Fraction(1, 2)), world) is short
+
+
+def test_a_walk_is_stopped_where_its_pace_falls_for_good():
+    pace, walks = np.full(20, 0.14), np.ones(20, bool)
+    assert room_pace.end_of(pace, walks) is None
+    pace[9] = 0.01  # a stumble
+    assert room_pace.end_of(pace, walks) is None
+    pace[14:] = 0.01
+    assert room_pace.end_of(pace, walks) == 14
+    walks[16:] = False  # it was asked to stand
+    assert room_pace.end_of(pace, walks) is None
 
 
 def test_other_rates_move_evenly():
