@@ -139,6 +139,8 @@ class OffloadingStore(StateStore):
             with self._lock:
                 if self._entries.get(key) is not entry or entry.state is not state:
                     continue
+                if key == max(self._entries, key=self._last_use) and not self._everything:
+                    continue  # asked for meanwhile: it stays
                 if moved is None:
                     self._drop(key)
                     continue
@@ -158,10 +160,11 @@ class OffloadingStore(StateStore):
             with self._copying:
                 known = self._below.get(tensor)
                 host = known() if known is not None else None
-                if host is None:
-                    host = self._mover.down(tensor, marks[home])
+            if host is None:
+                host = self._mover.down(tensor, marks[home])  # no tick waits: the lock is free
+                with self._copying:
                     self._pair(tensor, host, home)
-                return host
+            return host
 
         return state.map(down)
 

@@ -20,7 +20,7 @@ class HostAsCard(Mover):
 
     def __init__(self):
         self.copied_down = self.copied_up = 0
-        self.gate = threading.Event()
+        self.gate, self.asked = threading.Event(), threading.Event()
         self.gate.set()
 
     def home(self, tensor):
@@ -30,6 +30,7 @@ class HostAsCard(Mover):
         return None
 
     def down(self, tensor, ready):
+        self.asked.set()
         assert self.gate.wait(30)
         self.copied_down += tensor.nbytes
         host = tensor.clone(memory_format=torch.preserve_format)
@@ -121,6 +122,8 @@ def test_no_tick_waits_for_a_copy():
     kept._mover.gate.clear()
     for n in range(4):
         kept.put(bytes([n]), State(part(n)), b"w", n)
+        if n:
+            assert kept._mover.asked.wait(10)  # a copy is under way, and is held up
         assert torch.equal(kept.get(bytes([n])).parts[0], part(n))
     assert kept.card_bytes() == 4 * 128 and kept._mover.copied_down == 0
     assert kept.get(b"\0").parts[0].sum() == 0  # also what is about to be moved
