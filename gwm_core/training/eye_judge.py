@@ -22,7 +22,7 @@ from ..evaluation.avatars.eye_sight import SIDES, as_left, cut_of
 from ..evaluation.avatars.lip_sight import follow
 from ..evaluation.judges.eyes import SIDE, EyeJudge
 from ..noise import rng
-from .face_judge import Say, command, fit_judge
+from .face_judge import Say, command, fit_judge, recoloured
 from .fit import Plan
 
 FIRST = 6_500_000
@@ -115,13 +115,9 @@ def batch_of(data: dict, count: int, draw: np.random.Generator) -> tuple[Tensor,
         if draw.random() < 0.5:
             frame, rest = frame[:, ::-1], rest[:, ::-1]
             told = told * (1, -1, 1)
-        gain, lift = draw.uniform(0.7, 1.2, 3), draw.uniform(-20, 20, 3)
-        if draw.random() < 0.15:
-            grey = np.array([0.3, 0.6, 0.1])
-            frame, rest = (np.repeat((p @ grey)[..., None], 3, 2) for p in (frame, rest))
-        frames.append((frame * gain + lift + draw.normal(0, draw.uniform(0, 6), frame.shape)).clip(
-            0, 255).transpose(2, 0, 1))
-        rests.append((rest * gain + lift).clip(0, 255).transpose(2, 0, 1))
+        frame, rest = recoloured(frame, rest, draw)
+        frames.append(frame)
+        rests.append(rest)
         eyes.append(told)
     return (*(torch.from_numpy(np.stack(v)).float() for v in (frames, rests)),
             torch.tensor(np.array(eyes), dtype=torch.float32))

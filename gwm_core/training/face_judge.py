@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +18,18 @@ from ..evaluation.judges import FOLDER
 from .fit import Plan, fit
 
 Say = Callable[[str], None]
+
+
+def recoloured(frame: np.ndarray, rest: np.ndarray, draw: np.random.Generator
+               ) -> tuple[np.ndarray, np.ndarray]:
+    """Cuts float [S, S, 3] in other colours, sometimes grey, the frame noisy: [3, S, S] each."""
+    gain, lift = draw.uniform(0.7, 1.2, 3), draw.uniform(-20, 20, 3)
+    if draw.random() < 0.15:
+        grey = np.array([0.3, 0.6, 0.1])
+        frame, rest = (np.repeat((p @ grey)[..., None], 3, 2) for p in (frame, rest))
+    noisy = frame * gain + lift + draw.normal(0, draw.uniform(0, 6), frame.shape)
+    other = rest * gain + lift
+    return tuple(p.clip(0, 255).transpose(2, 0, 1) for p in (noisy, other))
 
 
 def fit_judge(judge: nn.Module, name: str, view: tuple[str, int], plan: Plan, folder: Path,

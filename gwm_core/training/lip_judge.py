@@ -24,7 +24,7 @@ from ..evaluation.avatars.points import mouth_numbers
 from ..evaluation.judges.lips import SIDE, LipJudge
 from ..evaluation.judges.sync import SPREAD
 from ..noise import rng
-from .face_judge import Say, command, fit_judge
+from .face_judge import Say, command, fit_judge, recoloured
 from .fit import Plan
 
 FIRST = 6_000_000
@@ -104,13 +104,9 @@ def batch_of(data: dict, count: int, draw: np.random.Generator) -> tuple[Tensor,
         if draw.random() < 0.5:
             frame, rest = frame[:, ::-1], rest[:, ::-1]
             told[[1, 2]] = told[[2, 1]]
-        gain, lift = draw.uniform(0.7, 1.2, 3), draw.uniform(-20, 20, 3)
-        if draw.random() < 0.15:
-            grey = np.array([0.3, 0.6, 0.1])
-            frame, rest = (np.repeat((p @ grey)[..., None], 3, 2) for p in (frame, rest))
-        frames.append((frame * gain + lift + draw.normal(0, draw.uniform(0, 6), frame.shape)).clip(
-            0, 255).transpose(2, 0, 1))
-        rests.append((rest * gain + lift).clip(0, 255).transpose(2, 0, 1))
+        frame, rest = recoloured(frame, rest, draw)
+        frames.append(frame)
+        rests.append(rest)
         numbers.append(told)
     stack = [torch.from_numpy(np.stack(v)).float() for v in (frames, rests, numbers)]
     return stack[0], stack[1], stack[2]

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from gwm_core.avatars.character import Character, points_from_anchors
+from gwm_core.avatars.finder import load_finder
 from gwm_core.avatars.landmarks import INDEX as POINT
 from gwm_core.avatars.landmarks import face_height, lip_opening
 from gwm_core.avatars.motion import INDEX, MOTION, clamp
 from gwm_core.avatars.mouth import mouth_shape
 from gwm_core.avatars.rig import Rig
 from gwm_core.errors import AvatarError
+from gwm_core.simulators.faces.faces import Face
 
 PORTRAITS = Path(__file__).parent / "portraits"
 POINTS = json.loads((PORTRAITS / "points.json").read_text())
@@ -348,3 +350,13 @@ def test_every_channel_is_drawn():
         value = channel.low if channel.low < 0 else channel.high
         if channel.name != "jaw":
             assert not np.array_equal(face.draw(move(**{"jaw": 0.3, channel.name: value})), base)
+
+
+@pytest.mark.parametrize(("seed", "style", "white"), [
+    (7_700_004, "anime", True), (7_700_010, "photo", True), (7_700_005, "vector", False)])
+def test_whites_beside_large_irises_and_in_the_shade_are_found(seed, style, white):
+    """Else such an eye moves as a whole, as a drawn dot does."""
+    face = Face(seed, style=style, split="held")
+    picture, _ = face.draw(move(), size=256)
+    points = load_finder().find_or_default(picture)[0]  # as the product finds them
+    assert [eye.white for eye in Rig(Character(picture, points), size=256).eyes] == [white] * 2

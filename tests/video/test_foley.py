@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from gwm_core.evaluation.video import clips, ears
 from gwm_core.model.audio_tokens import encode_events
 from gwm_core.model.impacts import CONTEXT
 from gwm_core.noise import rng
-from gwm_core.video import foley, foley_parts, foley_reading, sound_to_picture
+from gwm_core.video import foley, foley_parts, foley_reading, foley_surfaces, sound_to_picture
 from gwm_core.worlds import load
 
 
@@ -84,6 +86,27 @@ def test_what_is_found_is_heard_then_and_of_its_material(rooms):
     assert foley.size_of(0.0) == pytest.approx(0.16)
     token = encode_events([(0, 0, 0, 1, 0.5, 1.0, foley.size_of(0.4))], 1, first_tick=0)[0, 0]
     assert token[14] == pytest.approx(0.4, abs=0.01)
+
+
+def test_what_is_struck_is_the_floor_unless_another_part_is_seen_there(rooms):
+    table = np.asarray(rooms.parts.materials)[:112].reshape(14, 8)
+    theme = int(np.flatnonzero(table[:, 0] != table[:, 1])[0])  # its walls are not as its floor
+
+    class Looks:
+        def shares(self, rgb, fov):
+            parts, themes = np.zeros((9, 40, 64)), np.zeros((15, 40, 64))
+            parts[0], parts[1, :, :32], parts[0, :, :32] = 1, 1, 0
+            themes[theme if rgb.mean() > 1 else 14] = 1
+            return parts, themes
+
+    model = SimpleNamespace(embodiment=rooms.embodiment, parts=SimpleNamespace(
+        depth=Looks(), materials=rooms.parts.materials))
+    lit, dark = np.full((5, 160, 256, 3), 9, np.uint8), np.zeros((5, 160, 256, 3), np.uint8)
+    surfaces = foley_surfaces.Surfaces(model, lit)
+    assert surfaces.floor == table[theme, 0] == surfaces.material(0, (0.9, 0.5))
+    surfaces.parts *= 5  # so surely a wall that it outweighs the floor
+    assert surfaces.material(4, (0.1, 0.5)) == table[theme, 1]
+    assert foley_surfaces.Surfaces(model, dark).floor is None
 
 
 @pytest.mark.parametrize(("count", "fps", "size"), [(1, 24, (32, 48)), (7, 30, (90, 60)),

@@ -7,14 +7,15 @@ was asked to be.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import nn
+
+from .cuts import CutJudge, layer
 
 SIDE = 32
 """Pixels of a cut."""
 
 
-class EyeJudge(nn.Module):
+class EyeJudge(CutJudge):
     """frame, rest uint8 or float [B, 3, 32, 32] of a left eye -> [B, 3]: how far it is shut
     (0 as the portrait has it, 1 shut), and its gaze to the right and up, as motions have it."""
 
@@ -22,20 +23,8 @@ class EyeJudge(nn.Module):
         super().__init__()
         self.config = {"width": width}
         w = width
-
-        def layer(inside: int, outside: int, size: int, stride: int) -> nn.Sequential:
-            return nn.Sequential(nn.Conv2d(inside, outside, size, stride, size // 2),
-                                 nn.GroupNorm(4, outside), nn.SiLU())
-
         self.see = nn.Sequential(
             layer(6, w, 3, 1), layer(w, 2 * w, 3, 2), layer(2 * w, 2 * w, 3, 1),
             layer(2 * w, 3 * w, 3, 2), layer(3 * w, 3 * w, 3, 2))
         self.tell = nn.Sequential(nn.Flatten(), nn.Linear(3 * w * 16, 64), nn.SiLU(),
                                   nn.Linear(64, 3))
-
-    def forward(self, frame: Tensor, rest: Tensor) -> Tensor:
-        frame, rest = frame.float(), rest.float()
-        mean = rest.mean((2, 3), keepdim=True)
-        size = (rest - mean).square().mean((1, 2, 3), keepdim=True).sqrt() + 6.0
-        pair = torch.cat([(frame - mean) / size, (rest - mean) / size], 1)
-        return self.tell(self.see(pair.clamp(-4, 4)))

@@ -26,14 +26,12 @@ seen there, and whose it is."""
 @dataclass
 class Filmed:
     """frames u8 [1 + 2T, H, W, 3]; facts f64 [n, 11] (see FACTS); moving u8 [1 + 2T, 20, 32]: how
-    much of a cell shows a thing in motion (0..255); labels u8 [1 + 2T, 20, 32]: of the fixed
-    surface in a cell's middle, 255 where there is none; episode: arrays as `sound.synthesise` takes
+    much of a cell shows a thing in motion (0..255); episode: arrays as `sound.synthesise` takes
     them; condition: of the light; still: whether the camera never moved."""
 
     frames: np.ndarray
     facts: np.ndarray
     moving: np.ndarray
-    labels: np.ndarray
     episode: dict
     condition: int
     still: bool
@@ -82,8 +80,7 @@ def _film(sim: Rooms, ticks: int, generator, mode: str, condition: int, midair: 
         poses += list(tick.pose)
         events += tick.events
         bodies += [{n: tick.bodies[n][k] for n in ("kind", "pos", "vel")} for k in range(2)]
-    rgb, depth, body, label = (np.stack([v[n] for v in views])
-                               for n in ("rgb", "depth", "body_map", "label"))
+    rgb, depth, body = (np.stack([v[n] for v in views]) for n in ("rgb", "depth", "body_map"))
     poses = np.stack(poses)
     size = sim.body_constants()["size"]
     shape = (ticks, 2, -1)
@@ -94,8 +91,7 @@ def _film(sim: Rooms, ticks: int, generator, mode: str, condition: int, midair: 
         episode["bodies_" + name] = rows.reshape(ticks, 2, *rows.shape[1:])
     facts = np.array([fact(e, poses, depth, size) for e in events]).reshape(-1, len(FACTS))
     moving = np.stack([in_motion(m, b["vel"]) for m, b in zip(body, bodies, strict=True)])
-    labels = np.where(middles(body) > 0, 255, middles(label)).astype(np.uint8)
-    return Filmed(rgb, facts, moving, labels, episode, condition, mode == "still")
+    return Filmed(rgb, facts, moving, episode, condition, mode == "still")
 
 
 def wide_place(sim: Rooms, generator) -> tuple[float, float, float]:
@@ -162,9 +158,3 @@ def in_motion(body_map: np.ndarray, velocity: np.ndarray) -> np.ndarray:
     h, w = body_map.shape
     cells = fast[body_map].reshape(rows, h // rows, columns, w // columns).mean((1, 3))
     return np.round(cells * 255).astype(np.uint8)
-
-
-def middles(maps: np.ndarray) -> np.ndarray:
-    """Values [F, 20, 32] in the middles of the cells of maps [F, H, W]."""
-    down, across = maps.shape[1] // GRID[0], maps.shape[2] // GRID[1]
-    return maps[:, down // 2::down, across // 2::across]
