@@ -49,7 +49,7 @@ for _name in GROUPS:
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """One tick of what the network knows: own [640], other [32], state [3], direction [D]."""
+    """One tick of what the network knows: own [1280], other [32], state [3], direction [D]."""
 
     own: np.ndarray
     other: np.ndarray
@@ -102,7 +102,7 @@ class Reading(torch.nn.Linear):
         super().__init__(width, len(LIPS))
 
     def guide(self, dynamics: Dynamics, own: torch.Tensor) -> Guide:
-        """From own [B, T, 1, 640]; nothing but the mouth is guided, all else is 0."""
+        """From own [B, T, 1, 1280]; nothing but the mouth is guided, all else is 0."""
         lips = self(dynamics.stems[STEM](own)[0])
         tokens = lips.new_zeros(*lips.shape[:-1], len(MOTION))
         tokens[..., LIPS] = lips

@@ -27,8 +27,8 @@ HOP, WINDOW, FFT = 160, 400, 512
 FRAMES = TICK // HOP
 """Frames of a tick: every 10 ms one, of 25 ms."""
 BANDS, LOW_HZ, HIGH_HZ = 40, 80.0, 7600.0
-CONTEXT = 4
-"""Ticks of the own voice that are heard at once: 160 ms, about a sound and its neighbours."""
+CONTEXT = 8
+"""Ticks of the own voice that are heard at once: 320 ms, a sound and several before it."""
 COARSE = 8
 """Bands that are heard of the other's voice."""
 NOTHING, MOST = -6.0, 4.0
@@ -265,8 +265,8 @@ class Timbre:
 
 
 def fine(bands: np.ndarray) -> np.ndarray:
-    """Tokens of the own voice [..., T, 640] of relative bands [..., T, 4, 40]: each tick with the
-    three before it (silence before the first)."""
+    """Tokens of the own voice [..., T, 1280] of relative bands [..., T, 4, 40]: each tick with the
+    seven before it (silence before the first)."""
     ticks = bands.shape[-3]
     rows = bands.reshape(*bands.shape[:-2], FRAMES * BANDS)
     before = np.full((*rows.shape[:-2], CONTEXT - 1, rows.shape[-1]), NOTHING / UNIT, np.float32)

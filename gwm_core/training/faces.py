@@ -3,8 +3,8 @@
 The stem of the voice is trained first, with a reading of its own that guides the motion; then the
 whole dynamics from there.
 
-Everything is made on this machine from the simulator `faces` (its speech from espeak-ng, needed for
-the data alone). Resumable: what is there is not made again.
+Everything is made on this machine from the simulator `faces` (its speech from espeak-ng and
+Festival, needed for the data alone). Resumable: what is there is not made again.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from .scene_reader import has_bfloat16
 from .stages import chosen, no_minutes
 
 STAGES = ("performances", "hearing", "motion", "pack")
-COUNT, HELD_COUNT = 3000, 44
-"""Performances of 10 s: 8.3 hours; and held-out ones, to see how far the training is."""
+COUNT, NATURAL_COUNT, HELD_COUNT = 3000, 1200, 44
+"""Performances of 10 s: 8.3 hours of espeak-ng's voices, 3.3 of voices built from people
+(``voices.NATURAL``); and held-out ones, to see how far the training is."""
 HEARING_STEPS, STEPS, BATCH, TICKS = 4000, 1600, 8, 60
 RATE = 1e-3
 
@@ -51,6 +52,10 @@ def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
             def said(done: int, count: int) -> None:
                 progress(f"performances: {done} of {count}")
 
+            from ..simulators.faces.voices import NATURAL
+
+            # first: they want packages that are often missing, and say so
+            record(work / "data", NATURAL_COUNT, seed, voices=NATURAL, progress=said, first=COUNT)
             record(work / "data", COUNT, seed, progress=said)
             record(work / "data", HELD_COUNT, seed, "held", _held_voices(), progress=said)
         elif stage == "pack":

@@ -50,18 +50,19 @@ def rows_of(performance: Any) -> dict[str, np.ndarray]:
 
 def record(folder: Path, count: int, seed: int, split: str = "train",
            voices: Iterable[str | None] = (None,), seconds: float = SECONDS,
-           progress: Callable[[int, int], None] | None = None) -> None:
+           progress: Callable[[int, int], None] | None = None, first: int = 0) -> None:
     """``count`` performances in files of ``SHARD``; files that are there are not made again.
 
-    voices: taken in turn; None is the performance's own choice.
+    voices: taken in turn; None is the performance's own choice. first: the number of the first
+    performance; other numbers give others, in files of their own.
     """
     from ..simulators.faces.performance import perform
 
     folder.mkdir(parents=True, exist_ok=True)
     voices = tuple(voices)
-    for start in range(0, count, SHARD):
+    for start in range(first, first + count, SHARD):
         path = folder / f"{split}-{start:05d}.npz"
-        stop = min(start + SHARD, count)
+        stop = min(start + SHARD, first + count)
         if not path.exists():
             rows = [rows_of(perform(seed * 1_000_000 + i, split, voices[i % len(voices)], seconds))
                     for i in range(start, stop)]
@@ -70,7 +71,7 @@ def record(folder: Path, count: int, seed: int, split: str = "train",
                 np.savez(file, **{k: np.stack([r[k] for r in rows]) for k in FIELDS})
             part.replace(path)
         if progress is not None:
-            progress(stop, count)
+            progress(stop - first, count)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The first stage of gwm-faces: its stem of the own voice learns alone what lips do to a sound.
 
-Most of lip reading backwards is local: the stem sees 160 ms and can say much of the mouth by
+Most of lip reading backwards is local: the stem sees 320 ms and can say much of the mouth by
 itself, at a tenth of the trunk's cost for every tick. The trunk then begins with a stem that hears
 and a reading that guides its motion.
 """

@@ -9,7 +9,7 @@ from gwm_core.avatars.direction import direct
 from gwm_core.avatars.motion import INDEX, clamp
 from gwm_core.avatars.mouth import WIDEST, aperture
 from gwm_core.errors import AvatarError
-from gwm_core.simulators.faces import espeak, flite, sentences, voices
+from gwm_core.simulators.faces import espeak, festival, flite, sentences, voices
 from gwm_core.simulators.faces.coarticulation import mouth
 from gwm_core.simulators.faces.life import act
 from gwm_core.simulators.faces.listening import answers
@@ -18,6 +18,8 @@ from gwm_core.simulators.faces.phonemes import SOUNDS, sounds
 from gwm_core.simulators.faces.speech import RATE, Phoneme
 
 needs_espeak = pytest.mark.skipif(not espeak.available(), reason="libespeak-ng1 not installed")
+needs_festival = pytest.mark.skipif("ph" not in festival.installed(),
+                                    reason="festival or festvox-czech-ph not installed")
 needs_flite = pytest.mark.skipif(not flite.available(), reason="flite not installed")
 VOWELS = {"a", "ɑː", "æ", "ʌ", "ɐ", "ɛ", "eɪ", "aɪ", "oʊ"}
 
@@ -138,6 +140,43 @@ def test_flite_segments_add_up_to_its_sound():
         flite.speak("a", "nobody")
 
 
+@needs_festival
+def test_festival_reads_with_the_sounds_of_its_language():
+    said = festival.speak(TEXT, "ph")
+    names = [p.name for p in said.phonemes]
+    assert names.count("p") == 9  # one that is written twice is one long sound
+    assert gaps(said) < 1e-6 and abs(said.phonemes[-1].end + 0.02 - said.seconds) < 0.03
+    assert vowel_contrast(said, False) > 15
+    again = festival.speak(TEXT, "ph")
+    np.testing.assert_array_equal(said.sound, again.sound)
+    slow = festival.speak(TEXT, "ph", speed=120)
+    assert slow.seconds > 1.2 * said.seconds and [p.name for p in slow.phonemes] == names
+    assert festival.speak(TEXT, "ph", seed=1).phonemes != said.phonemes
+    high = festival.speak(TEXT, "ph", pitch=80)
+    assert high.phonemes == said.phonemes and not np.allclose(high.sound, said.sound, atol=0.02)
+    with pytest.raises(AvatarError, match="no voice 'kal'"):
+        festival.speak("a", "kal")
+
+
+def test_every_phone_of_festival_has_a_sound():
+    for name, voice in festival._VOICES.items():
+        for phone in voice.phones.ipa:
+            sound = voice.phones.of(phone)
+            assert sounds(sound) and (sound == "") == (sounds(sound) == ("pause",)), (name, phone)
+            assert sounds(sound) != ("schwa",) or sound in ("ə", "ɨ"), (name, phone)
+    czech, russian, catalan = (festival._VOICES[v].phones for v in ("ph", "nsh", "ona"))
+    assert (czech.of("a:"), czech.of("c~"), czech.of("_"), czech.of("#")) == ("a", "tʃ", "ʔ", "")
+    assert (russian.of("pp"), russian.of("sch"), russian.of("pau")) == ("p", "ʃ", "")
+    assert (catalan.of("E1"), catalan.of("e1"), catalan.of("_")) == ("ɛ", "e", "")
+
+
+def test_a_festival_that_is_missing_is_named(monkeypatch):
+    monkeypatch.setattr(festival.shutil, "which", lambda program: None)
+    assert festival.installed() == ()
+    with pytest.raises(AvatarError, match="Debian: festival"):
+        festival.speak("a", "ph")
+
+
 def test_held_words_and_voices_are_new():
     def words(split: str) -> set[str]:
         return {w.lower() for kind, entries in sentences.VOCABULARY[split].items()
@@ -145,7 +184,9 @@ def test_held_words_and_voices_are_new():
 
     assert not words("train") & words("held")
     assert min(len(words(s)) for s in sentences.SPLITS) > 200
-    assert not set(voices.TRAIN) & set(voices.HELD)
+    assert not {*voices.TRAIN, *voices.NATURAL} & set(voices.HELD)
+    held = {v.split(":")[-1] for v in voices.HELD}
+    assert not held & set(festival.VOICES)
     assert not any(k in v for v in voices.TRAIN
                    for k in ("klatt", "whisper", "grandma", "029", "scotland", "flite"))
     one = [sentences.sentence(np.random.default_rng(i), "train") for i in range(50)]
@@ -256,9 +297,11 @@ def test_mouths_move_with_speech_and_rest_without():
 
 @needs_espeak
 @needs_flite
-@pytest.mark.parametrize("voice", ["en-us+whisper", "en-029+m1", "flite:slt"])
-def test_held_voices_perform(voice):
-    one = perform(11, split="held", voice=voice, seconds=5.0, layout="monologue")
+@needs_festival
+@pytest.mark.parametrize("voice", ["en-us+whisper", "en-029+m1", "flite:slt", "festival:ph"])
+def test_named_voices_perform(voice):
+    split = "train" if voice in voices.NATURAL else "held"
+    one = perform(11, split=split, voice=voice, seconds=5.0, layout="monologue")
     opening = aperture(one.motion)
     assert one.voice == voice and one.speaking.mean() > 0.3
     assert opening[one.speaking].mean() > 0.02

@@ -91,8 +91,8 @@ def perform(seed: int, split: str = "train", voice: str | None = None,
     state, so that the same seed may give sounds that differ in phase and by a few ms.
 
     split: "train" or "held" (vocabulary, and voices when ``voice`` is left out); voice: one of
-    ``voices.TRAIN`` or ``voices.HELD``; layout: one of ``LAYOUTS`` (left out: drawn). AvatarError
-    names what does not fit, or that the synthesiser is not installed.
+    ``voices.TRAIN``, ``NATURAL`` or ``HELD``; layout: one of ``LAYOUTS`` (left out: drawn).
+    AvatarError names what does not fit, or that the synthesiser is not installed.
     """
     if split not in SPLITS:
         raise AvatarError(f"split: {split!r}; {', '.join(SPLITS)} are accepted")

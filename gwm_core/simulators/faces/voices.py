@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft as fft
 from scipy.signal import lfilter, resample_poly
 
-from . import espeak, flite, piper
+from . import espeak, festival, flite, piper
 from .speech import RATE, Phoneme, Spoken
 
 _ACCENTS = ("en-us", "en", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-us-nyc")
@@ -27,6 +27,9 @@ _FOREIGN_VARIANTS = ("", "Annie", "Denis", "adam", "f2", "f4", "m3", "m7", "shel
 TRAIN = tuple(a + (f"+{v}" if v else "") for accents, variants in (
     (_ACCENTS, _VARIANTS), (_FOREIGN, _FOREIGN_VARIANTS)) for a in accents for v in variants)
 """espeak-ng's, but for every variant of the synthesiser's kind (klatt, whisper) that is held."""
+NATURAL = tuple(f"festival:{v}" for v in festival.VOICES)
+"""Voices built from people of other languages. They are trained on as well, but only had by name:
+what a seed gives does not depend on what is installed."""
 HELD = ("en-us+klatt2", "en-us+grandma", "en-029", "en-029+m1", "en-gb-scotland+f3",
         "en-us+whisper", *(f"flite:{v}" for v in flite.VOICES),
         *(f"piper:{v}" for v in piper.VOICES if piper.installed()))
@@ -40,6 +43,10 @@ _SHIFTS = 40
 
 def is_flite(voice: str) -> bool:
     return voice.startswith("flite:")
+
+
+def is_festival(voice: str) -> bool:
+    return voice.startswith("festival:")
 
 
 def is_piper(voice: str) -> bool:
@@ -83,6 +90,9 @@ def say(text: str, how: Manner) -> Spoken:
     """``text`` as ``how`` says it, at a level of about -20 dB while speaking; dry."""
     if is_flite(how.voice):
         spoken = flite.speak(text, how.voice.split(":")[1])
+    elif is_festival(how.voice):
+        spoken = festival.speak(text, how.voice.split(":")[1], how.speed, how.pitch, how.span,
+                                how.seed)
     elif is_piper(how.voice):
         spoken = piper.speak(text, how.voice.split(":")[1], how.speed, how.seed)
     else:
