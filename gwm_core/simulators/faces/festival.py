@@ -202,7 +202,8 @@ def speak(text: str, voice: str, speed: int = PLAIN, pitch: int = 50, span: int 
         raise AvatarError(f"festival: no voice {voice!r}; {', '.join(VOICES)} are accepted")
     if voice not in installed():
         raise AvatarError(f"festival: {PROGRAM} or its voice {_VOICES[voice].name} is not "
-                          f"installed; the training of gwm-faces speaks with it (Debian: {PACKAGES})")
+                          "installed; the training of gwm-faces speaks with it "
+                          f"(Debian: {PACKAGES})")
     wave, rate, phonemes = _speaker(voice).say(
         text, PLAIN / float(np.clip(speed, 80, 400)), 2 ** ((pitch - 50) / 60), span / 50,
         seed)
