@@ -16,7 +16,7 @@ from ..avatars.faces_model import FACE, LOOK_AHEAD, SELF, SPREAD, STATE
 from ..avatars.motion import INDEX
 from ..noise import rng as keyed_rng
 from .faces_data import Performances
-from .hearing import varied
+from .hearing import masked, varied
 
 CHUNK, EVERY = 32, 8
 """So many performances are varied anew, once in so many steps."""
@@ -66,11 +66,12 @@ class Pool:
             return self.data.rows[name][which, tick].astype(np.float32)
 
         own = self.heard[which[:, None], tick[:, None] + np.arange(voice.CONTEXT)]
+        own = masked(own.reshape(size, -1, voice.BANDS), draw)
         motion = taken("motion")
         energy = np.maximum(taken("direction")[:, DIRECTED["energy"]], LEAST_ENERGY)
         motion[:, STRONG] = np.minimum(motion[:, STRONG] / energy[:, None], 1)
         return {
-            SELF: torch.from_numpy(own.reshape(size, -1).astype(np.float32))[None, :, None],
+            SELF: torch.from_numpy(own.reshape(size, -1))[None, :, None],
             STATE: torch.from_numpy(taken("state"))[None, :, None],
             FACE: torch.from_numpy(motion / SPREAD)[None, :, None],
             "speaking": torch.from_numpy(taken("speaking") > 0.5)[None],

@@ -27,7 +27,7 @@ from gwm_core.training.faces_data import FIELDS, Performances, rows_of
 from gwm_core.training.faces_hearing import fit_hearing
 from gwm_core.training.faces_loss import aperture, faces_losses
 from gwm_core.training.faces_pool import EVERY, Pool
-from gwm_core.training.hearing import varied
+from gwm_core.training.hearing import MASKED, WIDEST_MASK, masked, varied
 
 
 def performance(seed, ticks=60):
@@ -84,6 +84,18 @@ def test_varied_voices_keep_their_rhythm_and_silence_stays_silent():
     kept = [np.corrcoef(one.max(axis=(1, 2)), before)[0, 1] for one in out[:64]]
     assert np.median(kept) > 0.85 and np.mean(np.array(kept) > 0.5) > 0.85
     assert out[64].max() < np.log(voice.FLOOR) + 4
+
+
+def test_moments_are_masked_each_in_its_own_way():
+    rows = np.random.default_rng(0).uniform(1, 2, (400, 32, 40)).astype(np.float32)
+    out = masked(rows, np.random.default_rng(1))
+    hidden = out == 0
+    by_band, by_frame = hidden.all(axis=1), hidden.all(axis=2)
+    assert by_band.sum(axis=1).max() == WIDEST_MASK and by_frame.sum(axis=1).max() == 16
+    assert abs(by_band.any(axis=1).mean() - MASKED) < 0.1
+    assert abs(by_frame.any(axis=1).mean() - MASKED) < 0.1
+    assert not hidden[:, 16:][~by_band[:, None].repeat(16, axis=1)].any()  # the present is heard
+    assert np.abs(out - rows)[~hidden].max() < 1 and out.dtype == np.float32
 
 
 def test_the_aperture_of_the_loss_is_that_of_the_mouth():
