@@ -9,6 +9,8 @@ import numpy as np
 
 from .landmarks import INDEX as POINT
 
+LEAST = 25.0
+"""Levels of 255 by which the inside of a mouth differs from the lips around it, at least."""
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -73,7 +75,10 @@ def _cavity(lip: np.ndarray, skin: np.ndarray, dark: float, coloured: bool) -> n
     colour = 0.5 * lip + 0.5 * skin
     if coloured:
         colour = colour * np.array([1.0, 0.55, 0.55], np.float32)
-    light = np.clip(1.1 * dark + 6, 10, 0.35 * max(float(lip @ _GREY), 1.0) + 8)
+    around = max(float(lip @ _GREY), 1.0)
+    light = np.clip(1.1 * dark + 6, 10, 0.35 * around + 8)
+    if around - light < LEAST:  # no hole is seen in black: lips in a black beard, a black muzzle
+        light = around + LEAST
     return (colour * (light / max(float(colour @ _GREY), 1.0))).astype(np.float32)
 
 

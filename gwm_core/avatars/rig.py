@@ -39,6 +39,8 @@ from .snap import snapped
 USUAL_SIZE = 512
 CELLS = 40
 """Cells of the coarse map per face height."""
+SETTLED = 15
+"""Steps after which a landmark is within a hundredth of a pixel of where it went."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +116,7 @@ class Rig:
         state = self._state(motion, rest)
         x, y = self.rest_points.T.astype(np.float64)
         fx, fy = x.copy(), y.copy()
-        for _ in range(40):
+        for _ in range(SETTLED):
             bx, by = self._sheet(fx, fy, state)
             fx, fy = fx + 0.6 * (x - bx), fy + 0.6 * (y - by)
         out = np.stack([fx, fy], 1)

@@ -13,21 +13,50 @@ from .landmarks import INDEX as POINT
 
 REACH = 0.028
 """Face heights that a lip line may be off."""
+ALIKE = 12.0
+"""Levels of 255 by which colours differ in the mean that are not told apart."""
 LIPS = [i for name, i in POINT.items() if name.startswith(("inner_", "lip_", "mouth_"))]
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def snapped(image: np.ndarray, points: np.ndarray, frame: FaceFrame, parted: float) -> np.ndarray:
     """points [44, 2] with the lips and the irises where image uint8 [h, w, 3] shows them; lips that
-    are ``parted`` (face heights) or farther, and what is not clear, stay."""
+    are ``parted`` (face heights) or farther, and what is not clear, stay. Lips with nothing else
+    between them than above them (a moustache, a shadow) are shut."""
     points = points.copy()
     grey = image.astype(np.float32) @ _GREY
     gap = np.linalg.norm(points[POINT["inner_bottom"]] - points[POINT["inner_top"]])
-    if gap < max(parted * frame.height, 1.5):
+    shut = gap < max(parted * frame.height, 1.5)
+    if not shut and _alike(image, points, frame):
+        for side in ("_left", "", "_right"):
+            pair = [POINT["inner_top" + side], POINT["inner_bottom" + side]]
+            points[pair] = points[pair].mean(0)
+        shut = True
+    if shut:
         _lips(grey, points, frame)
     for side in ("left", "right"):
         _iris(grey, points, frame, side)
     return points
+
+
+def _alike(image: np.ndarray, points: np.ndarray, frame: FaceFrame) -> bool:
+    """Whether what lies between the lips has the colours of the upper lip, column by column."""
+    axis = Axis.between(points[POINT["mouth_left"]], points[POINT["mouth_right"]], frame,
+                        0.02 * frame.height)
+
+    def edge(name: str) -> np.ndarray:
+        at = [points[POINT[name + side]].astype(np.float64) for side in ("_left", "", "_right")]
+        u, v = axis.local(*np.array(at).T)
+        return np.interp(across, u, v) if (np.diff(u) > 0).all() else np.full(15, v.mean())
+
+    across = np.linspace(-0.6, 0.6, 15) * axis.half
+    outer, top, bottom = edge("lip_top"), edge("inner_top"), edge("inner_bottom")
+    means = []
+    for first, last, shares in ((outer, top, (0.15, 0.5, 0.85)),
+                                (top, bottom, (0.2, 0.35, 0.5, 0.65, 0.8))):
+        rows = first + np.array(shares)[:, None] * (last - first)
+        means.append(_shade(image.astype(np.float32), axis, across[None], rows).mean(0))
+    return bool(np.abs(means[1] - means[0]).mean() < ALIKE)
 
 
 def _shade(grey: np.ndarray, axis: Axis, u: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -115,6 +115,29 @@ def test_parted_lips_close_and_speech_takes_them_over():
     assert lip_opening(face.points(move(jaw=0.2))) == pytest.approx(want, abs=0.3)
 
 
+def test_lips_with_nothing_between_them_are_shut():
+    """A finder takes a moustache, or a shadow, for an inside: it is none where all is alike."""
+    portrait = character("astronaut.jpg")
+    plain = np.full_like(portrait.image, 150)
+    assert rig("astronaut.jpg").lips.parted
+    face = Rig(Character(plain, portrait.points))
+    assert not face.lips.parted
+    assert lip_opening(face.rest_points) < 0.2
+
+
+def test_a_mouth_in_a_black_beard_opens_visibly():
+    portrait = character("cartoon.png")
+    image = portrait.image.copy()
+    low, left, right = (portrait.points[POINT[n]] for n in ("chin", "jaw_left", "jaw_right"))
+    top = int(portrait.points[POINT["nose_tip"], 1])
+    image[top:int(low[1]), int(left[0]):int(right[0])] = 30
+    face = Rig(Character(image, portrait.points))
+    motion = move(jaw=0.8)
+    top, bottom = face.points(motion)[[POINT["inner_top"], POINT["inner_bottom"]]]
+    x, y = (top + 0.5 * (bottom - top)).astype(int)
+    assert face.draw(motion)[y, x].mean() > 30 + 15
+
+
 def test_lips_part_at_their_line_when_the_landmarks_are_a_little_off():
     """A finder is off by a few pixels: the two layers still meet where the portrait's lips do."""
     portrait = character("cartoon.png")
