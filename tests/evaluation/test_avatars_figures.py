@@ -161,6 +161,25 @@ def test_lips_are_read_against_the_portrait_at_rest():
     assert lip_sight.read_lips(Dark(), frames[:0], shape[:0], portrait, face()).shape == (0, 8)
 
 
+def test_the_lip_judge_reads_moved_faces_with_beards_it_never_saw():
+    assert (FOLDER / "lips.safetensors").stat().st_size < 4 << 20
+    judge, scores = load_judge("lips", LipJudge())
+    assert min(scores[f"within {k}"] for k in ("known", "held", "hairy", "bare")) > 0.94
+    motion = np.repeat(still(1), 8, 0)
+    motion[:, INDEX["jaw"]] = (0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
+    r = []
+    for k, style in enumerate((*HELD_STYLES, "cartoon", "clay", "photo", "vector", "painted")):
+        made = next(face for seed in range(100) if {"beard", "moustache"} & set(
+            (face := Face(7_400_000 + 100 * k + seed, style=style, split="held")).identity.extras))
+        portrait, shape = made.draw(still(1)[0], size=192)
+        rig = Rig(Character(portrait, shape), size=192)
+        told = lip_sight.read_lips(judge, np.stack([rig.draw(row, rest=0.0) for row in motion]),
+                                   np.stack([rig.points(row, rest=0.0) for row in motion]),
+                                   portrait, shape)
+        r.append(curves.pearson(told[:, 0], aperture(motion)))
+    assert min(r) > 0.9 and np.median(r) > 0.97
+
+
 def test_eyes_are_read_on_both_sides_wherever_the_head_is():
     """A judge that tells how much darker the cut is than at rest, and on which side of it."""
 
