@@ -23,6 +23,12 @@ LEASH = 0.06
 """m: a commanded place never runs further ahead of a blocked gripper."""
 MOVE, TURN = 0.01, 0.1
 """m and rad that the network's outputs of 1 stand for."""
+BOXES = (0, 1)
+"""Identities of loose boxes."""
+REACH, OVER = 0.06, 0.008
+"""m: a tip further than this beside a box's middle, or above its top, does not touch it."""
+TIPS, RIGHTED = 0.5, 0.6
+"""rad from which a box may fall to its other side; share of a smaller tilt that goes in a tick."""
 OPEN, THICK, WIDE, PALM = 0.04, 0.014, 0.010, 0.070
 """m: of the gripper: from its middle to an open finger, how thick that is, half of its width, and
 from its tip up to the palm."""
@@ -148,10 +154,10 @@ class ContactNet(nn.Module):
         change = held * carried + free * 0.5 * things.change + _back(t[..., 1:4], turned) * MOVE
         turn = held * spin + free * 0.5 * things.spin + _back(t[..., 4:7], turned) * TURN
         change, turn = change * things.present, turn * things.present
+        place, axes = _settled(pose, things.place + change, rotate(things.axes, turn), held, things)
         return (
             Robot(pose, pose - robot.pose, target, opening, effort, force, closing),
-            Things(things.place + change, rotate(things.axes, turn), change, turn, things.half,
-                   things.present),
+            Things(place, axes, place - things.place, turn, things.half, things.present),
         )
 
     def _encode(self, robot, things, action, target, closing, turned):
@@ -207,6 +213,29 @@ class ContactNet(nn.Module):
             fine(apart), itself,
         ], -1)
         return x, edges
+
+
+def _settled(pose: Tensor, place: Tensor, axes: Tensor, held: Tensor, things: Things
+             ) -> tuple[Tensor, Tensor]:
+    """Places and axes of things after gravity: a box at the table that the gripper neither holds
+    nor can reach stands up straight again. Without it a tilt of a few degrees stays for ever, and
+    lifts an edge into the way of fingers that pass above."""
+    vertical = place.new_tensor([[0.0, 0.0, 1.0]])
+    down = _reach(axes, things.half, vertical)
+    low, tip = place[..., 2:3] - down, pose[:, None, :3]
+    frame = _frame(axes)
+    steepest = frame[..., 2].abs().argmax(-1)[..., None, None].expand(*frame.shape[:2], 1, 3)
+    up = frame.gather(-2, steepest)[..., 0, :]
+    up = up * up[..., 2:].sign()
+    lean = torch.cat([up[..., 1:2], -up[..., :1], torch.zeros_like(low)], -1)  # up x vertical
+    apart = ((tip[..., :2] - place[..., :2]).norm(dim=-1, keepdim=True) > REACH
+             ) | (tip[..., 2:] - place[..., 2:3] - down > OVER)
+    boxes = torch.tensor([k in BOXES for k in range(place.shape[1])], device=place.device)
+    falls = (apart & (held < 0.5) & (low.abs() < OVER) & boxes[:, None] & (things.present > 0)
+             & (lean.norm(dim=-1, keepdim=True) < TIPS))
+    righted = rotate(axes, RIGHTED * lean)
+    flat = torch.cat([place[..., :2], _reach(righted, things.half, vertical)], -1)
+    return torch.where(falls, flat, place), torch.where(falls, righted, axes)
 
 
 def near(distance: Tensor) -> Tensor:
