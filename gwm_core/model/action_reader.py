@@ -1,15 +1,22 @@
 """Which actions lead from look to look of a film: inverse dynamics from pictures alone.
 
 Every camera has a small convolutional network of its own that sees two looks one upon the other; a
-network over all views' features answers. Two looks do not show where the gripper was already told
-to go before the first of them; the pair before shows some of it. So a second answer hears what was
-found in the pair before as well: that is what a film's actions are read with, but for its first.
+network over all views' features answers. How the camera on the gripper moved above the table is
+then registered exactly (``ground_motion``), beginning at that answer, and corrects it. Two looks do
+not show where the gripper was already told to go before the first of them; the pair before shows
+some of it. So another answer hears what was found in the pair before as well: that is what a film's
+actions are read with, but for its first.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+from . import ground_motion
+from .ground_motion import GroundMotion
 
 ACTION = (0.015, 0.015, 0.015, 0.025, 0.025, 0.08, 0.25)
 """What outputs of 1 stand for (m, rad, share): about an action's standard deviation."""
@@ -18,32 +25,49 @@ MOVED = (*ACTION[:6], 0.15)
 FELT = (0.15, 0.15, 0.08, 0.04, 0.04, 0.6, 0.4)
 """The same of where the gripper is at first (x, y, z, roll, pitch, yaw) and its opening."""
 FOUND = 128
-"""Numbers of what is found in a pair."""
+"""Numbers of what is found in a pair by the networks,"""
+GROUND = ground_motion.FOUND + 2
+"""and by registration: its numbers, and the way along the table's own x and y."""
+SAID = len(ACTION) + len(MOVED) + len(FELT)
 
 
 class ActionReader(nn.Module):
     """Two looks uint8 [B, V, 3, S, S] each -> what is found in the pair; see ``pair``, ``film``
     and ``read``. S is a multiple of 8."""
 
-    def __init__(self, views: int = 3, width: int = 16, side: int = 64, operations=nn) -> None:
+    def __init__(self, views: int = 3, width: int = 16, side: int = 64,
+                 ground: dict[str, Any] | None = None, operations=nn) -> None:
         super().__init__()
-        self.config = {"views": views, "width": width, "side": side}
+        self.config = {"views": views, "width": width, "side": side, "ground": ground}
         self.looks = nn.ModuleList(_look(width, operations) for _ in range(views))
         cells = (side // 8) ** 2
         self.join = nn.Sequential(
             operations.Linear(views * 2 * width * cells, 256), nn.SiLU(),
             operations.Linear(256, FOUND), nn.SiLU())
-        self.pair_out = operations.Linear(FOUND, len(ACTION) + len(MOVED) + len(FELT))
-        told = FOUND + len(ACTION) + len(MOVED) + len(FELT)
-        self.film_out = nn.Sequential(
-            operations.Linear(2 * told, 64), nn.SiLU(), operations.Linear(64, 64), nn.SiLU(),
-            operations.Linear(64, len(ACTION)))
-        with torch.no_grad():
-            self.film_out[-1].weight.mul_(0.1)  # at first little is added to what a pair says
+        self.pair_out = operations.Linear(FOUND, SAID)
+        told = FOUND + SAID
+        if ground:
+            about = dict(ground)
+            self.view, told = int(about.pop("view")), told + GROUND
+            self.ground = GroundMotion(side, **about)
+            self.ground_out = _answer(told, 128, operations)
+        self.film_out = _answer(2 * told, 64, operations)
 
     def forward(self, before: Tensor, after: Tensor) -> Tensor:
-        """What is found in pairs of looks, [B, FOUND]."""
-        return self.join(self.seen(before, after))
+        """What is found in pairs of looks, [B, FOUND + GROUND] (FOUND of a reader that knows no
+        camera above the table)."""
+        return self.found(self.join(self.seen(before, after)), before, after)
+
+    def found(self, joined: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """``joined`` [B, FOUND] with what registration of its two looks finds."""
+        if not self.config["ground"]:
+            return joined
+        said = self.pair(joined)
+        turned = said["felt"][:, 5]
+        way = _turned(said["moved"][:, :2], -turned)
+        guess = torch.cat([way, said["moved"][:, 2:3], said["moved"][:, 5:6]], -1)
+        found = self.ground(before[:, self.view], after[:, self.view], said["felt"][:, 2], guess)
+        return torch.cat([joined, found, _turned(found[:, :2], turned)], -1)
 
     def seen(self, before: Tensor, after: Tensor) -> Tensor:
         """What the cameras' networks say of pairs of looks: all that reads pictures."""
@@ -55,27 +79,31 @@ class ActionReader(nn.Module):
 
     def pair(self, found: Tensor) -> dict[str, Tensor]:
         """Of each pair alone: ``action`` [B, 7], how the gripper ``moved`` [B, 7] (m, rad, change
-        of its opening), where it was ``felt`` before [B, 7] (m, rad, opening)."""
+        of its opening), where it was ``felt`` before [B, 7] (m, rad, opening). Of ``found`` the
+        FOUND numbers of the networks are enough; the action is less sure then."""
         sizes = found.new_tensor(ACTION + MOVED + FELT)
-        parts = (self.pair_out(found) * sizes).split([len(ACTION), len(MOVED), len(FELT)], -1)
-        return dict(zip(("action", "moved", "felt"), parts, strict=True))
+        said = self.pair_out(found[..., :FOUND]) * sizes
+        parts = dict(zip(("action", "moved", "felt"),
+                         said.split([len(ACTION), len(MOVED), len(FELT)], -1), strict=True))
+        if found.shape[-1] > FOUND:
+            parts["action"] = self.corrected(found)
+        return parts
 
-    def film(self, earlier: Tensor, found: Tensor) -> Tensor:
+    def corrected(self, found: Tensor, heard: Tensor | None = None) -> Tensor:
+        """Actions [B, 7] of pairs whose looks are registered. heard: in training, what all that
+        the correction hears is multiplied by."""
+        said = self.pair_out(found[..., :FOUND])
+        about = torch.cat([found, said], -1)
+        added = self.ground_out(about if heard is None else about * heard)
+        return (said[..., : len(ACTION)] + added) * found.new_tensor(ACTION)
+
+    def film(self, earlier: Tensor, found: Tensor, heard: Tensor | None = None) -> Tensor:
         """Actions [B, 7] of pairs, where what was found in the pair one tick ``earlier`` is known
-        too: what the pair alone says, corrected."""
-        return self.corrected(self.both(earlier, found))
-
-    def both(self, earlier: Tensor, found: Tensor) -> Tensor:
-        """What ``film`` knows: of the pair before and of the pair, what was found and is said."""
-        return torch.cat([earlier, self.pair_out(earlier), found, self.pair_out(found)], -1)
-
-    def corrected(self, both: Tensor, heard: Tensor | None = None) -> Tensor:
-        """Actions [B, 7] from ``both``; heard: what its parts are multiplied by for the
-        correction, in training."""
-        n = both.shape[-1] - len(FELT) - len(MOVED)
-        alone = both[..., n - len(ACTION) : n]
+        too: what the pair alone says, corrected. heard: as in ``corrected``."""
+        both = torch.cat([part for row in (earlier, found)
+                          for part in (row, self.pair_out(row[..., :FOUND]))], -1)
         added = self.film_out(both if heard is None else both * heard)
-        return (alone + added) * both.new_tensor(ACTION)
+        return self.pair(found)["action"] + added * found.new_tensor(ACTION)
 
     def read(self, looks: Tensor, alone: bool = False) -> Tensor:
         """Actions [T, 7] between looks uint8 [T + 1, V, 3, S, S] of a film; ``alone``: each from
@@ -95,3 +123,19 @@ def _look(width: int, operations) -> nn.Sequential:
         conv(2 * w, 3 * w, 3, padding=1), nn.GroupNorm(4, 3 * w), nn.SiLU(),
         conv(3 * w, 3 * w, 3, padding=1, stride=2), nn.GroupNorm(4, 3 * w), nn.SiLU(),
         conv(3 * w, 2 * w, 3, padding=1), nn.SiLU())
+
+
+def _answer(heard: int, width: int, operations) -> nn.Sequential:
+    """From all that is heard to what is added to an action, little at first."""
+    out = nn.Sequential(
+        operations.Linear(heard, width), nn.SiLU(), operations.Linear(width, width), nn.SiLU(),
+        operations.Linear(width, len(ACTION)))
+    with torch.no_grad():
+        out[-1].weight.mul_(0.1)
+    return out
+
+
+def _turned(way: Tensor, by: Tensor) -> Tensor:
+    """Ways [B, 2] turned by angles [B]."""
+    c, s = by.cos(), by.sin()
+    return torch.stack([c * way[:, 0] - s * way[:, 1], s * way[:, 0] + c * way[:, 1]], -1)

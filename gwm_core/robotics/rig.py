@@ -133,6 +133,21 @@ def _made(kind, row: dict[str, Any]):
     return kind(**{k: deep(v) for k, v in row.items()})
 
 
+def above_table(rig: Rig) -> dict[str, Any] | None:
+    """The camera that travels above the table, as ActionReader's ``ground`` has it: its number
+    among the views, fov and mount, and the boxes that the gripper's parts, open to closed, take up
+    before it. None where there is no such camera."""
+    for view, mount in rig.mounted.items():
+        hides = []
+        for part in rig.parts:
+            x, y, z = part.centre
+            way = part.closes * rig.opening / 4  # half of a finger's way
+            hides.append([x + way, y, z, part.half[0] + abs(way), *part.half[1:]])
+        return {"view": rig.views.index(view), "fov": rig.fov[view], "mount": list(mount),
+                "hides": hides}
+    return None
+
+
 def rotation(robot) -> np.ndarray:
     """Rz(yaw) Ry(pitch) Rx(roll) of poses [.., 6], float64 [.., 3, 3]."""
     turn = np.asarray(robot, np.float64)[..., 3:6]

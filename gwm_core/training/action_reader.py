@@ -1,7 +1,8 @@
-"""Training of the reader of actions: first on pairs of looks; then, with that held, on films.
+"""Training of the reader of actions: first on pairs of looks; then, with that held, what
+registration and films add.
 
-Films are learned from episodes that were kept back: what is found in pairs that were trained on is
-truer than it is elsewhere, and an answer fitted to it trusts it too much.
+The additions are learned from episodes that were kept back: what is found in pairs that were
+trained on is truer than it is elsewhere, and an answer fitted to it trusts it too much.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from torch import Tensor, nn
 
 from ..model.action_reader import ACTION, FELT, MOVED, ActionReader
 from ..noise import rng
+from ..robotics.rig import above_table, tabletop_rig
 from .fit import Plan, fit
 from .pair_reader import Pairs
 from .scene_reader import has_bfloat16
 
-FILM_STEPS = 600
+ADDED_STEPS = {"ground": 2000, "film": 600}
 KEPT_BACK = 0.2
-"""Share of the episodes, the last ones, that films are learned from."""
+"""Share of the episodes, the last ones, that additions are learned from."""
+DEAF = 0.3
+"""Share of what an addition hears that is left out in training."""
 FAR, SHIFT = 4, 2
 """Ticks between two looks at most; pixels by which a view is shifted at most."""
 NOISE = 1.5
@@ -31,13 +35,14 @@ PARTS = ("x", "y", "z", "roll", "pitch", "yaw", "grip")
 
 
 def train(pairs: Pairs, out: Path, *, steps: int, seed: int = 0, batch: int = 32,
-          rate: float = 1e-3, width: int = 16, film_steps: int = FILM_STEPS,
+          rate: float = 1e-3, width: int = 16, added_steps: dict[str, int] | None = None,
           begun: ActionReader | None = None,
           progress: Callable[[dict], None] | None = None) -> ActionReader:
-    """Train for some steps, and the answer from films for ``film_steps``; resumes from ``out``.
-    begun: a reader to go on from, instead of a new one of that width."""
+    """Train for some steps, and the additions for ``added_steps`` (ADDED_STEPS where left out);
+    resumes from ``out``. begun: a reader to go on from, instead of a new one of that width."""
     torch.manual_seed(seed)
-    net = (begun or ActionReader(width=width)).to(memory_format=torch.channels_last)
+    net = begun or ActionReader(width=width, ground=above_table(tabletop_rig()))
+    net = net.to(memory_format=torch.channels_last)
     fast, grain = has_bfloat16(), Grain(seed)
     known = pairs.count[0] - max(int(KEPT_BACK * pairs.count[0]), 1)
     action, moved, felt = (torch.tensor(v) for v in (ACTION, MOVED, FELT))
@@ -54,41 +59,49 @@ def train(pairs: Pairs, out: Path, *, steps: int, seed: int = 0, batch: int = 32
                 "felt": 0.1 * F.mse_loss(said["felt"] / felt, b["felt"] / felt)}
 
     config = {"batch": batch, "seed": seed}
-    net = fit(net, Plan(steps, rate, fall=0.6), out / "actions.run.safetensors", config, parts,
-              progress)
-    if film_steps:
-        _train_film(net, pairs, known, out / "film", film_steps, seed, progress)
+    if steps:
+        net = fit(net, Plan(steps, rate, fall=0.6), out / "actions.run.safetensors", config, parts,
+                  progress)
+    train_added(net, pairs, known, out, ADDED_STEPS if added_steps is None else added_steps, seed,
+                progress)
     return net.eval()
 
 
-class _Film(nn.Module):
-    """The part of a reader that is trained on films, with what a run's file must know of it."""
-
-    def __init__(self, reader: ActionReader) -> None:
-        super().__init__()
-        self.config, self.film_out = reader.config, reader.film_out
-
-
-def _train_film(net: ActionReader, pairs: Pairs, first: int, out: Path, steps: int, seed: int,
-                progress: Callable[[dict], None] | None) -> None:
+def train_added(net: ActionReader, pairs: Pairs, first: int, out: Path, steps: dict[str, int],
+                seed: int = 0, progress: Callable[[dict], None] | None = None) -> None:
+    """What is added to a pair's action from registration, then from the pair before; from the
+    episodes from ``first`` on. Trains ``net`` where it is."""
     actions, scale = pairs.data["actions"][first:].float(), torch.tensor(ACTION)
     count, kept = actions.shape[:2], []
+    for name in ("ground", "film"):
+        if not steps.get(name) or not hasattr(net, f"{name}_out"):
+            continue
 
-    def parts(step: int) -> dict[str, Tensor]:
-        if not kept:  # a finished run needs none
-            kept.append(features(net, pairs, first))
-        found = kept[0]
-        draw = rng(seed, "films", step)
-        e = torch.from_numpy(draw.integers(count[0], size=512))
-        t = torch.from_numpy(draw.integers(1, count[1], size=512))
-        both = net.both(found[e, t - 1], found[e, t]).detach()
-        heard = torch.from_numpy(draw.random(both.shape) > 0.3).float() / 0.7  # dropout
-        said = net.corrected(both, heard)
-        return {"film": F.mse_loss(said / scale, actions[e, t] / scale)}
+        def parts(step: int, name: str = name) -> dict[str, Tensor]:
+            if not kept:  # a finished run needs none
+                kept.append(features(net, pairs, first))
+            draw = rng(seed, f"{name}s", step)
+            e = torch.from_numpy(draw.integers(count[0], size=512))
+            t = torch.from_numpy(draw.integers(1, count[1], size=512))
+            now, scores = kept[0][e, t], net.pair_out.out_features
+            wide = (1 if name == "ground" else 2) * (now.shape[-1] + scores)
+            heard = torch.from_numpy(draw.random((512, wide)) > DEAF).float() / (1 - DEAF)
+            said = net.corrected(now, heard) if name == "ground" else net.film(
+                kept[0][e, t - 1], now, heard)
+            return {name: F.mse_loss(said / scale, actions[e, t] / scale)}
 
-    plan = Plan(steps, 2e-3, weight_decay=0.1, fall=0.7, decay=0.98)
-    fit(_Film(net), plan, out / "film.run.safetensors", {"seed": seed},
-        parts, progress)
+        plan = Plan(steps[name], 2e-3, weight_decay=0.1, fall=0.7, decay=0.98)
+        fit(_Added(net, name), plan, out / name / f"{name}.run.safetensors", {"seed": seed}, parts,
+            progress)
+
+
+class _Added(nn.Module):
+    """The part of a reader that makes an addition, with what a run's file must know of it."""
+
+    def __init__(self, reader: ActionReader, name: str) -> None:
+        super().__init__()
+        self.config = reader.config
+        setattr(self, f"{name}_out", getattr(reader, f"{name}_out"))
 
 
 class Grain:
@@ -146,13 +159,13 @@ def shifted(looks: Tensor, by: np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def features(net: ActionReader, pairs: Pairs, first: int = 0) -> Tensor:
-    """What is found in every pair of the episodes from ``first`` on, [E, T, FOUND]."""
+    """What is found in every pair of the episodes from ``first`` on, [E, T, FOUND (+ GROUND)]."""
     rows, fast = [], has_bfloat16()
     for e in range(first, pairs.count[0]):
         looks = pairs.data["pixels"][e].permute(0, 1, 4, 2, 3)
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
             seen = net.seen(looks[:-1], looks[1:])
-        rows.append(net.join(seen))
+        rows.append(net.found(net.join(seen), looks[:-1], looks[1:]))
     return torch.stack(rows)
 
 
