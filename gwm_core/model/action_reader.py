@@ -1,11 +1,11 @@
 """Which actions lead from look to look of a film: inverse dynamics from pictures alone.
 
 Every camera has a small convolutional network of its own that sees two looks one upon the other; a
-network over all views' features answers. How the camera on the gripper moved above the table is
-then registered exactly (``ground_motion``), beginning at that answer, and corrects it. Two looks do
-not show where the gripper was already told to go before the first of them; the pair before shows
-some of it. So another answer hears what was found in the pair before as well: that is what a film's
-actions are read with, but for its first.
+network over all views' features answers. How the camera on the gripper moved above the table, and
+the gripper before it, is then registered exactly (``ground_motion``, ``hand_motion``), beginning at
+that answer, and corrects it. Two looks do not show where the gripper was already told to go before
+the first of them; the pair before shows some of it. So another answer hears what was found in the
+pair before as well: that is what a film's actions are read with, but for its first.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import ground_motion
 from .ground_motion import GroundMotion
+from .hand_motion import HandMotion
 
 ACTION = (0.015, 0.015, 0.015, 0.025, 0.025, 0.08, 0.25)
 """What outputs of 1 stand for (m, rad, share): about an action's standard deviation."""
@@ -26,8 +26,8 @@ FELT = (0.15, 0.15, 0.08, 0.04, 0.04, 0.6, 0.4)
 """The same of where the gripper is at first (x, y, z, roll, pitch, yaw) and its opening."""
 FOUND = 128
 """Numbers of what is found in a pair by the networks,"""
-GROUND = ground_motion.FOUND + 2
-"""and by registration: its numbers, and the way along the table's own x and y."""
+REGISTERED = 13 + 10 + 2
+"""and by registration: of the table, of the gripper, and the way along the table's x and y."""
 SAID = len(ACTION) + len(MOVED) + len(FELT)
 
 
@@ -36,9 +36,9 @@ class ActionReader(nn.Module):
     and ``read``. S is a multiple of 8."""
 
     def __init__(self, views: int = 3, width: int = 16, side: int = 64,
-                 ground: dict[str, Any] | None = None, operations=nn) -> None:
+                 mounted: dict[str, Any] | None = None, operations=nn) -> None:
         super().__init__()
-        self.config = {"views": views, "width": width, "side": side, "ground": ground}
+        self.config = {"views": views, "width": width, "side": side, "mounted": mounted}
         self.looks = nn.ModuleList(_look(width, operations) for _ in range(views))
         cells = (side // 8) ** 2
         self.join = nn.Sequential(
@@ -46,28 +46,29 @@ class ActionReader(nn.Module):
             operations.Linear(256, FOUND), nn.SiLU())
         self.pair_out = operations.Linear(FOUND, SAID)
         told = FOUND + SAID
-        if ground:
-            about = dict(ground)
-            self.view, told = int(about.pop("view")), told + GROUND
-            self.ground = GroundMotion(side, **about)
-            self.ground_out = _answer(told, 128, operations)
+        if mounted:
+            self.view, told = int(mounted["view"]), told + REGISTERED
+            camera = side, mounted["fov"], mounted["mount"]
+            self.ground = GroundMotion(*camera, mounted["hides"])
+            self.hand = HandMotion(*camera, **mounted["hand"])
+            self.registered_out = _answer(told, 128, operations)
         self.film_out = _answer(2 * told, 64, operations)
 
     def forward(self, before: Tensor, after: Tensor) -> Tensor:
-        """What is found in pairs of looks, [B, FOUND + GROUND] (FOUND of a reader that knows no
-        camera above the table)."""
+        """What is found in pairs of looks, [B, FOUND + REGISTERED] (FOUND of a reader that
+        knows no camera on the gripper)."""
         return self.found(self.join(self.seen(before, after)), before, after)
 
     def found(self, joined: Tensor, before: Tensor, after: Tensor) -> Tensor:
         """``joined`` [B, FOUND] with what registration of its two looks finds."""
-        if not self.config["ground"]:
+        if not self.config["mounted"]:
             return joined
-        said = self.pair(joined)
-        turned = said["felt"][:, 5]
-        way = _turned(said["moved"][:, :2], -turned)
-        guess = torch.cat([way, said["moved"][:, 2:3], said["moved"][:, 5:6]], -1)
-        found = self.ground(before[:, self.view], after[:, self.view], said["felt"][:, 2], guess)
-        return torch.cat([joined, found, _turned(found[:, :2], turned)], -1)
+        said, looks = self.pair(joined), (before[:, self.view], after[:, self.view])
+        pose, moved = said["felt"], said["moved"]
+        way = _turned(moved[:, :2], -pose[:, 5])
+        ground = self.ground(*looks, pose[:, 2], torch.cat([way, moved[:, 2:3], moved[:, 5:6]], 1))
+        hand = self.hand(*looks, pose[:, 3:5], torch.cat([moved[:, 3:5], moved[:, 6:]], 1))
+        return torch.cat([joined, ground, hand, _turned(ground[:, :2], pose[:, 5])], 1)
 
     def seen(self, before: Tensor, after: Tensor) -> Tensor:
         """What the cameras' networks say of pairs of looks: all that reads pictures."""
@@ -94,7 +95,7 @@ class ActionReader(nn.Module):
         the correction hears is multiplied by."""
         said = self.pair_out(found[..., :FOUND])
         about = torch.cat([found, said], -1)
-        added = self.ground_out(about if heard is None else about * heard)
+        added = self.registered_out(about if heard is None else about * heard)
         return (said[..., : len(ACTION)] + added) * found.new_tensor(ACTION)
 
     def film(self, earlier: Tensor, found: Tensor, heard: Tensor | None = None) -> Tensor:

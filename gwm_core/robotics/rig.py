@@ -133,18 +133,27 @@ def _made(kind, row: dict[str, Any]):
     return kind(**{k: deep(v) for k, v in row.items()})
 
 
-def above_table(rig: Rig) -> dict[str, Any] | None:
-    """The camera that travels above the table, as ActionReader's ``ground`` has it: its number
-    among the views, fov and mount, and the boxes that the gripper's parts, open to closed, take up
-    before it. None where there is no such camera."""
+def on_gripper(rig: Rig) -> dict[str, Any] | None:
+    """The camera that travels with the gripper, as ActionReader's ``mounted`` has it: its number
+    among the views, fov and mount; the boxes that the gripper's parts, open to closed, take up
+    before it; the gripper's side that it sees. None where there is no such camera."""
+    fingers = [p for p in rig.parts if p.closes]
+    others = [p for p in rig.parts if not p.closes]
     for view, mount in rig.mounted.items():
+        if not fingers or not others:
+            return None
         hides = []
         for part in rig.parts:
             x, y, z = part.centre
             way = part.closes * rig.opening / 4  # half of a finger's way
             hides.append([x + way, y, z, part.half[0] + abs(way), *part.half[1:]])
+        palm = min(others, key=lambda p: p.centre[2])
+        hand = {"face": palm.half[1], "wide": palm.half[0] + 0.008,
+                "tall": palm.centre[2] + palm.half[2] + 0.004,
+                "fingers": max(p.centre[2] + p.half[2] for p in fingers),
+                "opens": rig.opening / 2}
         return {"view": rig.views.index(view), "fov": rig.fov[view], "mount": list(mount),
-                "hides": hides}
+                "hides": hides, "hand": hand}
     return None
 
 

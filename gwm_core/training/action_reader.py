@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from ..model.action_reader import ACTION, FELT, MOVED, ActionReader
 from ..noise import rng
-from ..robotics.rig import above_table, tabletop_rig
+from ..robotics.rig import on_gripper, tabletop_rig
 from .fit import Plan, fit
 from .pair_reader import Pairs
 from .scene_reader import has_bfloat16
 
-ADDED_STEPS = {"ground": 2000, "film": 600}
+ADDED_STEPS = {"registered": 2000, "film": 600}
 KEPT_BACK = 0.2
 """Share of the episodes, the last ones, that additions are learned from."""
 DEAF = 0.3
@@ -41,7 +41,7 @@ def train(pairs: Pairs, out: Path, *, steps: int, seed: int = 0, batch: int = 32
     """Train for some steps, and the additions for ``added_steps`` (ADDED_STEPS where left out);
     resumes from ``out``. begun: a reader to go on from, instead of a new one of that width."""
     torch.manual_seed(seed)
-    net = begun or ActionReader(width=width, ground=above_table(tabletop_rig()))
+    net = begun or ActionReader(width=width, mounted=on_gripper(tabletop_rig()))
     net = net.to(memory_format=torch.channels_last)
     fast, grain = has_bfloat16(), Grain(seed)
     known = pairs.count[0] - max(int(KEPT_BACK * pairs.count[0]), 1)
@@ -73,20 +73,20 @@ def train_added(net: ActionReader, pairs: Pairs, first: int, out: Path, steps: d
     episodes from ``first`` on. Trains ``net`` where it is."""
     actions, scale = pairs.data["actions"][first:].float(), torch.tensor(ACTION)
     count, kept = actions.shape[:2], []
-    for name in ("ground", "film"):
+    for name in ("registered", "film"):
         if not steps.get(name) or not hasattr(net, f"{name}_out"):
             continue
 
         def parts(step: int, name: str = name) -> dict[str, Tensor]:
             if not kept:  # a finished run needs none
                 kept.append(features(net, pairs, first))
-            draw = rng(seed, f"{name}s", step)
+            draw = rng(seed, f"{name}", step)
             e = torch.from_numpy(draw.integers(count[0], size=512))
             t = torch.from_numpy(draw.integers(1, count[1], size=512))
             now, scores = kept[0][e, t], net.pair_out.out_features
-            wide = (1 if name == "ground" else 2) * (now.shape[-1] + scores)
+            wide = (1 if name == "registered" else 2) * (now.shape[-1] + scores)
             heard = torch.from_numpy(draw.random((512, wide)) > DEAF).float() / (1 - DEAF)
-            said = net.corrected(now, heard) if name == "ground" else net.film(
+            said = net.corrected(now, heard) if name == "registered" else net.film(
                 kept[0][e, t - 1], now, heard)
             return {name: F.mse_loss(said / scale, actions[e, t] / scale)}
 
@@ -159,7 +159,7 @@ def shifted(looks: Tensor, by: np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def features(net: ActionReader, pairs: Pairs, first: int = 0) -> Tensor:
-    """What is found in every pair of the episodes from ``first`` on, [E, T, FOUND (+ GROUND)]."""
+    """What is found in every pair of the episodes from ``first`` on: [E, T, ..] as of ``found``."""
     rows, fast = [], has_bfloat16()
     for e in range(first, pairs.count[0]):
         looks = pairs.data["pixels"][e].permute(0, 1, 4, 2, 3)

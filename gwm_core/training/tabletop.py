@@ -18,7 +18,7 @@ from ..model.action_reader import ActionReader
 from ..model.contacts import ContactNet
 from ..model.pair_reader import PairReader
 from ..model.scene_reader import SceneReader
-from ..robotics.rig import above_table, tabletop_rig
+from ..robotics.rig import on_gripper, tabletop_rig
 from .stages import chosen, no_minutes
 
 NAME = "gwm-tabletop"
@@ -112,12 +112,12 @@ def network(work: Path, stage: str):
     runs = [work / stage / f"{_FILES[stage]}.run.safetensors"]
     if _FILES[stage] == "actions":
         # parts of it that were trained after the rest
-        runs += [work / stage / name / f"{name}.run.safetensors" for name in ("ground", "film")]
+        runs += [work / stage / name / f"{name}.run.safetensors" for name in ("registered", "film")]
     weights: dict[str, torch.Tensor] = {}
     for run in runs:
         weights |= {k[8:]: v for k, v in load_file(run).items() if k.startswith("average.")}
     kind = _KINDS[_FILES[stage]]
-    net = kind(ground=above_table(tabletop_rig())) if kind is ActionReader else kind()
+    net = kind(mounted=on_gripper(tabletop_rig())) if kind is ActionReader else kind()
     net.load_state_dict(weights)
     return net.eval()
 

@@ -1,4 +1,4 @@
-"""Registration of the table between two looks of a camera that travels above it."""
+"""Registration of the table and of the gripper between two looks of the gripper's own camera."""
 
 import math
 
@@ -7,16 +7,18 @@ import torch
 import torch.nn.functional as F
 
 from gwm_core.model.action_reader import ActionReader
-from gwm_core.model.ground_motion import ERRORS, FOUND, GroundMotion
-from gwm_core.robotics.rig import above_table, tabletop_rig
+from gwm_core.model.ground_motion import GroundMotion
+from gwm_core.model.hand_motion import HandMotion
+from gwm_core.robotics.rig import on_gripper, tabletop_rig
 
 SIDE = 64
-ABOUT = {k: v for k, v in above_table(tabletop_rig()).items() if k != "view"}
+CAMERA = on_gripper(tabletop_rig())
+MOUNTED = SIDE, CAMERA["fov"], CAMERA["mount"]
 
 
 @pytest.fixture(scope="module")
 def ground():
-    return GroundMotion(SIDE, **ABOUT)
+    return GroundMotion(*MOUNTED, CAMERA["hides"])
 
 
 def table(seed: int) -> torch.Tensor:
@@ -28,7 +30,7 @@ def table(seed: int) -> torch.Tensor:
 
 def seen(ground, top, tip, yaw):
     """The look [1, 3, S, S] of the camera over that table; the tip at tip [3] (m)."""
-    spots = ground.foot + ground.flat * (tip[2] + ground.up)
+    spots = ground.place[:2] + ground.flat * (tip[2] + ground.place[2])
     c, s = math.cos(yaw), math.sin(yaw)
     x = tip[0] + c * spots[:, 0] - s * spots[:, 1]
     y = tip[1] + s * spots[:, 0] + c * spots[:, 1]
@@ -45,8 +47,8 @@ def test_the_motion_is_found_from_a_guess(ground, way):
     before, after = seen(ground, top, tip, yaw), seen(ground, top, moved, yaw + way[3])
     guess = torch.tensor([[way[0] + 0.003, way[1] - 0.003, way[2] + 0.002, way[3] - 0.05]])
     found = ground(before, after, torch.tensor([tip[2]]), guess)
-    wrong = (found[0, :4] * torch.tensor(ERRORS) - torch.tensor(way)).abs()
-    assert found.shape == (1, FOUND)
+    wrong = (found[0, :4] * torch.tensor(ground.errors) - torch.tensor(way)).abs()
+    assert found.shape == (1, 13)
     assert (wrong < torch.tensor([0.0012, 0.0012, 0.0012, 0.006])).all(), wrong
 
 
@@ -62,14 +64,32 @@ def test_a_plain_table_leaves_the_guess_and_says_so(ground):
 
 
 def test_what_stands_before_the_table_is_left_out(ground):
-    assert 0.3 < float(ground.seen.mean()) < 0.8
-    assert not ground.seen[:10, 24:40].any()  # the palm, at the top of the picture
-    assert ground.seen[50:, 5:].all()
+    seen = ground.shown.view(SIDE, SIDE)
+    assert 0.3 < float(seen.mean()) < 0.8
+    assert not seen[:10, 24:40].any()  # the palm, at the top of the picture
+    assert seen[50:, 5:].all()
+
+
+def test_tilt_and_opening_are_found():
+    """Looks of a pattern on the gripper's side, drawn where the plane is after the motion."""
+    hand = HandMotion(*MOUNTED, **CAMERA["hand"])
+    pose, motion = torch.tensor([[0.05, -0.1]]), torch.tensor([[0.03, -0.04, 0.1]])
+    draw = torch.Generator().manual_seed(3)
+    coarse = torch.rand(1, 3, 16, 16, generator=draw)
+    after = 255 * F.interpolate(coarse, size=(SIDE, SIDE), mode="bicubic").clamp(0, 1)
+    at = hand.places(pose, motion).view(1, SIDE, SIDE, 2)
+    before = F.grid_sample(after, at, align_corners=False, padding_mode="border")
+    guess = motion + torch.tensor([[0.008, 0.008, -0.04]])
+    found = hand(before, after, pose, guess)
+    wrong = (found[0, :3] * torch.tensor(hand.errors) - motion[0]).abs()
+    assert found.shape == (1, 10)
+    assert (wrong < torch.tensor([0.002, 0.002, 0.01])).all(), wrong
+    assert 0.1 < float(hand.seen(pose).mean()) < 0.6
 
 
 def test_a_reader_corrects_its_answer_with_it():
     torch.manual_seed(0)
-    net = ActionReader(width=4, ground=above_table(tabletop_rig())).eval()
+    net = ActionReader(width=4, mounted=on_gripper(tabletop_rig())).eval()
     film = torch.randint(0, 256, (4, 3, 3, 64, 64), dtype=torch.uint8)
     with torch.no_grad():
         found = net(film[:-1], film[1:])
