@@ -51,7 +51,8 @@ class ActionReader(nn.Module):
             camera = side, mounted["fov"], mounted["mount"]
             self.ground = GroundMotion(*camera, mounted["hides"])
             self.hand = HandMotion(*camera, **mounted["hand"])
-            self.registered_out = _answer(told, 128, operations)
+            # with FOUND too it would soon know its few episodes by heart
+            self.registered_out = _answer(REGISTERED + SAID, 24, operations)
         self.film_out = _answer(2 * told, 64, operations)
 
     def forward(self, before: Tensor, after: Tensor) -> Tensor:
@@ -94,7 +95,7 @@ class ActionReader(nn.Module):
         """Actions [B, 7] of pairs whose looks are registered. heard: in training, what all that
         the correction hears is multiplied by."""
         said = self.pair_out(found[..., :FOUND])
-        about = torch.cat([found, said], -1)
+        about = torch.cat([found[..., FOUND:], said], -1)
         added = self.registered_out(about if heard is None else about * heard)
         return (said[..., : len(ACTION)] + added) * found.new_tensor(ACTION)
 

@@ -22,10 +22,10 @@ from .fit import Plan, fit
 from .pair_reader import Pairs
 from .scene_reader import has_bfloat16
 
-ADDED_STEPS = {"registered": 2000, "film": 600}
+ADDED_STEPS = {"registered": 1500, "film": 600}
 KEPT_BACK = 0.2
 """Share of the episodes, the last ones, that additions are learned from."""
-DEAF = 0.3
+DEAF = {"registered": 0.2, "film": 0.3}
 """Share of what an addition hears that is left out in training."""
 FAR, SHIFT = 4, 2
 """Ticks between two looks at most; pixels by which a view is shifted at most."""
@@ -83,9 +83,9 @@ def train_added(net: ActionReader, pairs: Pairs, first: int, out: Path, steps: d
             draw = rng(seed, f"{name}", step)
             e = torch.from_numpy(draw.integers(count[0], size=512))
             t = torch.from_numpy(draw.integers(1, count[1], size=512))
-            now, scores = kept[0][e, t], net.pair_out.out_features
-            wide = (1 if name == "registered" else 2) * (now.shape[-1] + scores)
-            heard = torch.from_numpy(draw.random((512, wide)) > DEAF).float() / (1 - DEAF)
+            now, wide = kept[0][e, t], getattr(net, f"{name}_out")[0].in_features
+            heard = torch.from_numpy(draw.random((512, wide)) > DEAF[name]).float()
+            heard = heard / (1 - DEAF[name])
             said = net.corrected(now, heard) if name == "registered" else net.film(
                 kept[0][e, t - 1], now, heard)
             return {name: F.mse_loss(said / scale, actions[e, t] / scale)}
