@@ -132,7 +132,7 @@ def test_drawn_pairs_are_what_they_say(pairs):
 
 
 def test_action_reader_learns_and_comes_back(pairs, tmp_path):
-    """It learns pairs, then what is added to them; a finished run and `network` give the same weights."""
+    """It learns pairs, then what is added; a finished run and `network` give the same weights."""
     data, lines = pair_reader.Pairs(pairs), []
     options = {"steps": 200, "batch": 8, "added_steps": {"registered": 200, "film": 200}}
     net = action_reader.train(data, tmp_path / "inverse", **options, progress=lines.append)
