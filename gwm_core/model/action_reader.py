@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .contacts import ahead, back, heading
 from .ground_motion import GroundMotion
 from .hand_motion import HandMotion
 
@@ -66,10 +67,11 @@ class ActionReader(nn.Module):
             return joined
         said, looks = self.pair(joined), (before[:, self.view], after[:, self.view])
         pose, moved = said["felt"], said["moved"]
-        way = _turned(moved[:, :2], -pose[:, 5])
-        ground = self.ground(*looks, pose[:, 2], torch.cat([way, moved[:, 2:3], moved[:, 5:6]], 1))
+        turned = heading(pose[:, 5])
+        ground = self.ground(*looks, pose[:, 2],
+                             torch.cat([ahead(moved[:, :3], turned), moved[:, 5:6]], 1))
         hand = self.hand(*looks, pose[:, 3:5], torch.cat([moved[:, 3:5], moved[:, 6:]], 1))
-        return torch.cat([joined, ground, hand, _turned(ground[:, :2], pose[:, 5])], 1)
+        return torch.cat([joined, ground, hand, back(ground[:, :3], turned)[:, :2]], 1)
 
     def seen(self, before: Tensor, after: Tensor) -> Tensor:
         """What the cameras' networks say of pairs of looks: all that reads pictures."""
@@ -135,9 +137,3 @@ def _answer(heard: int, width: int, operations) -> nn.Sequential:
     with torch.no_grad():
         out[-1].weight.mul_(0.1)
     return out
-
-
-def _turned(way: Tensor, by: Tensor) -> Tensor:
-    """Ways [B, 2] turned by angles [B]."""
-    c, s = by.cos(), by.sin()
-    return torch.stack([c * way[:, 0] - s * way[:, 1], s * way[:, 0] + c * way[:, 1]], -1)

@@ -136,13 +136,13 @@ class ContactNet(nn.Module):
         near = target[:, :3].clamp(robot.pose[:, :3] - LEASH, robot.pose[:, :3] + LEASH)
         target = torch.cat([near, target[:, 3:]], -1)
         closing = (robot.closing + 0.5 * action[:, 6:]).clamp(0, 1)
-        turned = _turned(robot.pose[:, 5])
+        turned = heading(robot.pose[:, 5])
         x, edges = self._encode(robot, things, action, target, closing, turned)
         alive = torch.cat([torch.ones_like(things.present[:, :1]), things.present], 1)  # [B, N, 1]
         for message, update, norm in zip(self.messages, self.updates, self.norms, strict=True):
             x = norm(x + update(torch.cat([x, message(x, edges, alive)], -1)))
         r, t = self.robot_out(x[:, 0]), self.thing_out(x[:, 1:])
-        pose = target + torch.cat([_back(r[:, :3], turned) * MOVE, r[:, 3:6] * TURN], -1)
+        pose = target + torch.cat([back(r[:, :3], turned) * MOVE, r[:, 3:6] * TURN], -1)
         opening = (1 - closing + r[:, 6:7]).clamp(0, 1)
         effort, force = r[:, 7:8].clamp(0, 1), F.softplus(r[:, 8:9] * 4)
         held = t[..., :1].sigmoid()
@@ -151,8 +151,8 @@ class ContactNet(nn.Module):
         spin = motion[..., 3:] * motion.new_tensor([0.0, 0.0, 1.0])  # roll and pitch are corrected
         carried = motion[..., :3] + torch.linalg.cross(spin.expand_as(arm), arm, dim=-1)
         free = 1 - held
-        change = held * carried + free * 0.5 * things.change + _back(t[..., 1:4], turned) * MOVE
-        turn = held * spin + free * 0.5 * things.spin + _back(t[..., 4:7], turned) * TURN
+        change = held * carried + free * 0.5 * things.change + back(t[..., 1:4], turned) * MOVE
+        turn = held * spin + free * 0.5 * things.spin + back(t[..., 4:7], turned) * TURN
         change, turn = change * things.present, turn * things.present
         place, axes = _settled(pose, things.place + change, rotate(things.axes, turn), held, things)
         return (
@@ -161,43 +161,43 @@ class ContactNet(nn.Module):
         )
 
     def _encode(self, robot, things, action, target, closing, turned):
-        scaled = torch.cat([_ahead(action[:, :3], turned) / 0.04, action[:, 3:6] / 0.3,
+        scaled = torch.cat([ahead(action[:, :3], turned) / 0.04, action[:, 3:6] / 0.3,
                             action[:, 6:]], -1)
         lead = target - robot.pose
         own = torch.cat([
             robot.pose[:, :3] / 0.2, robot.pose[:, 3:5] / 0.3, robot.pose[:, 5:].sin(),
-            robot.pose[:, 5:].cos(), _ahead(robot.change[:, :3], turned) / 0.04,
-            robot.change[:, 3:] / 0.3, _ahead(lead[:, :3], turned) / 0.04, lead[:, 3:] / 0.3,
+            robot.pose[:, 5:].cos(), ahead(robot.change[:, :3], turned) / 0.04,
+            robot.change[:, 3:] / 0.3, ahead(lead[:, :3], turned) / 0.04, lead[:, 3:] / 0.3,
             robot.opening, robot.effort, robot.force / 10, closing, near(robot.pose[:, 2:3]),
         ], -1)
         first = self.robot_in(torch.cat([own, scaled], -1))
         height = things.place[..., 2:3]
         down = _reach(things.axes, things.half, height.new_tensor([[0.0, 0.0, 1.0]]))
-        away = _ahead(things.place - robot.pose[:, None, :3], turned)
-        axes = torch.cat([_ahead(things.axes[..., :3], turned),
-                          _ahead(things.axes[..., 3:], turned)], -1)
+        away = ahead(things.place - robot.pose[:, None, :3], turned)
+        axes = torch.cat([ahead(things.axes[..., :3], turned),
+                          ahead(things.axes[..., 3:], turned)], -1)
         lowest = height - down
         k = things.place.shape[1]
         names = torch.eye(KINDS, device=height.device)[:k].expand(len(height), -1, -1)
         each = torch.cat([
-            away / 0.1, near(away), axes, _ahead(things.change, turned) / 0.04,
-            _ahead(things.spin, turned) / 0.3, things.half / 0.02, lowest / 0.05, near(lowest),
+            away / 0.1, near(away), axes, ahead(things.change, turned) / 0.04,
+            ahead(things.spin, turned) / 0.3, things.half / 0.02, lowest / 0.05, near(lowest),
             things.place[..., :2] / 0.3, things.present, names,
             robot.opening[:, None].expand(-1, k, -1), closing[:, None].expand(-1, k, -1),
             robot.effort[:, None].expand(-1, k, -1),
             robot.pose[:, None, 2:3].expand(-1, k, -1) / 0.1,
-            _ahead(lead[:, :3], turned)[:, None].expand(-1, k, -1) / 0.04,
+            ahead(lead[:, :3], turned)[:, None].expand(-1, k, -1) / 0.04,
             fine(_clearances(robot, things, target, closing, height + down)),
         ], -1)
         each = torch.cat([each, scaled[:, None].expand(-1, k, -1)], -1)
         x = torch.cat([first[:, None], self.thing_in(each)], 1)
         places = torch.cat([robot.pose[:, None, :3], things.place], 1)
         speeds = torch.cat([lead[:, None, :3], things.change], 1)
-        axes = torch.cat([_gripper_axes(robot.pose)[:, None], things.axes], 1)
-        gap = _ahead(places[:, None] - places[:, :, None], turned)
+        axes = torch.cat([gripper_axes(robot.pose)[:, None], things.axes], 1)
+        gap = ahead(places[:, None] - places[:, :, None], turned)
         # the same distance along the first body's own axes: where its faces are
         between = places[:, None] - places[:, :, None]
-        frame = _frame(axes)
+        frame = columns(axes)
         faces = (between[..., None, :] * frame[:, :, None]).sum(-1)
         half = torch.cat([torch.zeros_like(things.half[:, :1]), things.half], 1)
         n = places.shape[1]
@@ -208,7 +208,7 @@ class ContactNet(nn.Module):
         itself = torch.eye(n, device=gap.device)[None, ..., None].expand(len(gap), -1, -1, -1)
         edges = torch.cat([
             gap / 0.1, near(gap), faces / 0.05,
-            _ahead(speeds[:, None] - speeds[:, :, None], turned) / 0.04,
+            ahead(speeds[:, None] - speeds[:, :, None], turned) / 0.04,
             half[:, None].expand(-1, n, -1, -1) / 0.02, gap.norm(dim=-1, keepdim=True) / 0.1,
             fine(apart), itself,
         ], -1)
@@ -223,7 +223,7 @@ def _settled(pose: Tensor, place: Tensor, axes: Tensor, held: Tensor, things: Th
     vertical = place.new_tensor([[0.0, 0.0, 1.0]])
     down = _reach(axes, things.half, vertical)
     low, tip = place[..., 2:3] - down, pose[:, None, :3]
-    frame = _frame(axes)
+    frame = columns(axes)
     steepest = frame[..., 2].abs().argmax(-1)[..., None, None].expand(*frame.shape[:2], 1, 3)
     up = frame.gather(-2, steepest)[..., 0, :]
     up = up * up[..., 2:].sign()
@@ -248,7 +248,8 @@ def fine(distance: Tensor) -> Tensor:
     return torch.cat([torch.tanh(distance / 0.002), near(distance)], -1)
 
 
-def _turned(yaw: Tensor) -> tuple[Tensor, Tensor]:
+def heading(yaw: Tensor) -> tuple[Tensor, Tensor]:
+    """What ``ahead`` and ``back`` turn by."""
     return yaw.cos(), yaw.sin()
 
 
@@ -256,21 +257,21 @@ def _shaped(part: Tensor, like: Tensor) -> Tensor:
     return part.reshape(-1, *[1] * (like.dim() - 2))
 
 
-def _ahead(v: Tensor, turned) -> Tensor:
+def ahead(v: Tensor, turned) -> Tensor:
     """Vectors [B, .., 3] of the world in the gripper's yaw."""
     c, s = (_shaped(p, v) for p in turned)
     x, y, z = v.unbind(-1)
     return torch.stack([c * x + s * y, c * y - s * x, z], -1)
 
 
-def _back(v: Tensor, turned) -> Tensor:
-    """The inverse of ``_ahead``."""
+def back(v: Tensor, turned) -> Tensor:
+    """The inverse of ``ahead``."""
     c, s = (_shaped(p, v) for p in turned)
     x, y, z = v.unbind(-1)
     return torch.stack([c * x - s * y, c * y + s * x, z], -1)
 
 
-def _frame(axes: Tensor) -> Tensor:
+def columns(axes: Tensor) -> Tensor:
     """All three columns of rotations, as rows: [.., 3, 3]."""
     a, b = axes[..., :3], axes[..., 3:]
     return torch.stack([a, b, torch.linalg.cross(a, b, dim=-1)], -2)
@@ -279,7 +280,7 @@ def _frame(axes: Tensor) -> Tensor:
 def _reach(axes: Tensor, half: Tensor, along: Tensor, first: int = 0) -> Tensor:
     """How far things [.., K, 6] reach from their centres along directions [.., K or 1, D, 3]:
     [.., K, D]. ``first``: place of the first identity among the K."""
-    frame = _frame(axes)
+    frame = columns(axes)
     # No matrix product: its bits depend on where in memory a row lies, and branches are equal.
     cosines = sum(along[..., None, i] * frame[..., None, :, i] for i in range(3))
     reach = sum(cosines[..., i].abs() * half[..., None, i] for i in range(3))
@@ -293,7 +294,7 @@ def _clearances(robot: Robot, things: Things, target: Tensor, closing: Tensor, t
     be in one another): inside each finger, and where both are told to be; outside of the fingers;
     beside their width; from the thing's top [B, K, 1] up to the tip and to the palm; from it to
     where the tip is told to be."""
-    frame = _frame(_gripper_axes(robot.pose))[:, None]
+    frame = columns(gripper_axes(robot.pose))[:, None]
     x, y, z = ((things.place - robot.pose[:, None, :3])[..., None, :] * frame).sum(-1).unbind(-1)
     across, along, up = _reach(things.axes, things.half, frame).unbind(-1)
     inside, told = robot.opening * OPEN, (1 - closing) * OPEN
@@ -304,7 +305,7 @@ def _clearances(robot: Robot, things: Things, target: Tensor, closing: Tensor, t
     ], -1)
 
 
-def _gripper_axes(pose: Tensor) -> Tensor:
+def gripper_axes(pose: Tensor) -> Tensor:
     """First two columns of Rz(yaw) Ry(pitch) Rx(roll), [B, 6]."""
     roll, pitch, yaw = pose[:, 3], pose[:, 4], pose[:, 5]
     cr, sr, cp, sp = roll.cos(), roll.sin(), pitch.cos(), pitch.sin()

@@ -19,7 +19,7 @@ TURNS = (0.0, -0.06, 0.06, -0.12, 0.12, -0.18, 0.18, -0.24, 0.24)
 TRUST = 50.0
 """Weight of the pixels against the guess, in the choice of a turn."""
 STEEP = 0.15
-"""Rays that fall by less than this share of the focal length see no table that helps."""
+"""Rays that fall by less than this while they go 1 ahead see no table that helps."""
 LOW = 0.02
 """m: a camera is at least this high."""
 
@@ -37,7 +37,7 @@ class GroundMotion(PlaneMotion):
         super().__init__(side, fov, mount)
         fall = -self.rays[:, 2:]
         self.register_buffer("flat", self.rays[:, :2] / fall.clamp(min=1e-6), persistent=False)
-        shown = (fall[:, 0] > STEEP * self.focal) & ~self._hidden(hides)
+        shown = (fall[:, 0] > STEEP) & ~self._hidden(hides)
         self.register_buffer("shown", shown.float()[None], persistent=False)
 
     def _hidden(self, boxes: Sequence[Sequence[float]]) -> Tensor:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .contacts import columns, gripper_axes
 from .plane_motion import PlaneMotion
 
 
@@ -50,7 +51,5 @@ class HandMotion(PlaneMotion):
 
 def _tilt(pose: Tensor) -> Tensor:
     """Ry(pitch) Rx(roll) [B, 3, 3] of roll and pitch [B, 2]."""
-    (cr, cp), (sr, sp) = pose.cos().unbind(-1), pose.sin().unbind(-1)
-    none = torch.zeros_like(cr)
-    rows = [[cp, sp * sr, sp * cr], [none, cr, -sr], [-sp, cp * sr, cp * cr]]
-    return torch.stack([torch.stack(row, -1) for row in rows], -2)
+    none = torch.zeros_like(pose[:, :1])
+    return columns(gripper_axes(torch.cat([none, none, none, pose, none], 1))).transpose(1, 2)

@@ -7,12 +7,14 @@ is learned: it is as exact in a scene never seen before.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..memory import Camera
+from ..raster import axes
 
 LEVEL = 8 / 255
 """A pixel that differs by this counts half."""
@@ -34,15 +36,13 @@ class PlaneMotion(nn.Module):
 
     def __init__(self, side: int, fov: float, mount: Sequence[float]) -> None:
         super().__init__()
-        *place, yaw, pitch = mount
-        self.side, self.focal = side, side / 2 / math.tan(math.radians(fov) / 2)
-        cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
-        axes = torch.tensor([[sy, -cy, 0.0], [sp * cy, sp * sy, -cp], [cp * cy, cp * sy, sp]])
-        self.register_buffer("axes", axes, persistent=False)  # right, down, forward
-        self.register_buffer("place", torch.tensor(place), persistent=False)
-        line = torch.arange(side) + 0.5 - side / 2
-        down, right = torch.meshgrid(line, line, indexing="ij")
-        rays = torch.stack([right, down, torch.full_like(down, self.focal)], -1) @ axes
+        camera = Camera(side, side, fov)
+        self.side, self.focal = side, camera.focal
+        *turned, place = (torch.from_numpy(v).float() for v in axes(mount))
+        turned = torch.stack(turned)
+        self.register_buffer("axes", turned, persistent=False)  # right, down, forward
+        self.register_buffer("place", place, persistent=False)
+        rays = torch.from_numpy(camera.rays()).float() @ turned
         self.register_buffer("rays", rays.flatten(0, 1), persistent=False)
 
     def places(self, pose: Tensor, motion: Tensor) -> Tensor:

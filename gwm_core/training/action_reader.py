@@ -59,9 +59,8 @@ def train(pairs: Pairs, out: Path, *, steps: int, seed: int = 0, batch: int = 32
                 "felt": 0.1 * F.mse_loss(said["felt"] / felt, b["felt"] / felt)}
 
     config = {"batch": batch, "seed": seed}
-    if steps:
-        net = fit(net, Plan(steps, rate, fall=0.6), out / "actions.run.safetensors", config, parts,
-                  progress)
+    net = fit(net, Plan(steps, rate, fall=0.6), out / "actions.run.safetensors", config, parts,
+              progress)
     train_added(net, pairs, known, out, ADDED_STEPS if added_steps is None else added_steps, seed,
                 progress)
     return net.eval()
@@ -80,7 +79,7 @@ def train_added(net: ActionReader, pairs: Pairs, first: int, out: Path, steps: d
         def parts(step: int, name: str = name) -> dict[str, Tensor]:
             if not kept:  # a finished run needs none
                 kept.append(features(net, pairs, first))
-            draw = rng(seed, f"{name}", step)
+            draw = rng(seed, name, step)
             e = torch.from_numpy(draw.integers(count[0], size=512))
             t = torch.from_numpy(draw.integers(1, count[1], size=512))
             now, wide = kept[0][e, t], getattr(net, f"{name}_out")[0].in_features

@@ -8,6 +8,7 @@ look shows, what happened between two looks. The eyes of the built-in policies a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -103,8 +104,8 @@ def _network(stage: str, work: Path, seed: int, progress: Callable[[str], None])
 
 _FILES = {"contacts": "contacts", "reader": "reader", "eyes": "reader", "inverse": "actions",
           "judge": "pairs"}
-_KINDS = {"contacts": ContactNet, "reader": SceneReader, "actions": ActionReader,
-          "pairs": PairReader}
+_KINDS = {"contacts": ContactNet, "reader": SceneReader, "pairs": PairReader,
+          "actions": partial(ActionReader, mounted=on_gripper(tabletop_rig()))}
 
 
 def network(work: Path, stage: str):
@@ -116,8 +117,7 @@ def network(work: Path, stage: str):
     weights: dict[str, torch.Tensor] = {}
     for run in runs:
         weights |= {k[8:]: v for k, v in load_file(run).items() if k.startswith("average.")}
-    kind = _KINDS[_FILES[stage]]
-    net = kind(mounted=on_gripper(tabletop_rig())) if kind is ActionReader else kind()
+    net = _KINDS[_FILES[stage]]()
     net.load_state_dict(weights)
     return net.eval()
 

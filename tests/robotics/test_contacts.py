@@ -1,11 +1,12 @@
 """The rule of the contact network that needs no training: boxes that nothing holds stand flat."""
 
+import copy
 import math
 
 import pytest
 import torch
 
-from gwm_core.model.contacts import REACH, TIPS, ContactNet, Robot, Things, rotate
+from gwm_core.model.contacts import OVER, REACH, TIPS, ContactNet, Robot, Things, rotate
 
 HALF = torch.tensor([0.02, 0.02, 0.03])
 FLAT = torch.tensor([1.0, 0, 0, 0, 1, 0])
@@ -74,12 +75,30 @@ def test_one_that_leans_too_far_does_not(net):
     assert tilt(rolled(net, tilted(TIPS + 0.1)), 0) > TIPS
 
 
-def test_what_is_touched_held_up_or_round_stays_as_it_is(net):
-    near = tilted(0.12)
-    tip = (float(near.place[0, 0, 0]) + REACH / 2, 0.0, 0.02)
-    assert tilt(rolled(net, near, tip), 0) > 0.11
+def test_a_tip_beside_a_box_keeps_it_from_falling_while_it_is_in_reach(net):
+    box = tilted(0.12)
+    x = float(box.place[0, 0, 0])
+    assert tilt(rolled(net, box, (x + 0.9 * REACH, 0.0, 0.02)), 0) > 0.11
+    assert tilt(rolled(net, box, (x + 1.1 * REACH, 0.0, 0.02)), 0) < 0.002
+
+
+def test_what_is_held_up_or_no_loose_box_stays_as_it_is(net):
     assert tilt(rolled(net, tilted(0.12, up=0.05)), 0) > 0.11
-    assert tilt(rolled(net, tilted(0.12, kinds=(2,))), 2) > 0.11
+    assert tilt(rolled(net, tilted(0.12, kinds=(3,))), 3) > 0.11
+
+
+def test_a_box_below_a_finger_falls_once_it_is_clear_of_it(net):
+    box = tilted(0.12)
+    x, top = float(box.place[0, 0, 0]), 2 * float(box.place[0, 0, 2])
+    assert tilt(rolled(net, box, (x, 0.0, top + OVER / 2)), 0) > 0.11
+    assert tilt(rolled(net, box, (x, 0.0, top + 2 * OVER)), 0) < 0.002
+
+
+def test_a_held_box_stays_as_it_is(net):
+    held = copy.deepcopy(net)
+    with torch.no_grad():
+        held.thing_out.bias[0] = 8.0
+    assert tilt(rolled(held, tilted(0.12)), 0) > 0.11
 
 
 def test_a_gone_box_stays_gone(net):

@@ -21,10 +21,10 @@ def ground():
     return GroundMotion(*MOUNTED, CAMERA["hides"])
 
 
-def table(seed: int) -> torch.Tensor:
+def table(seed: int, cells: int = 34) -> torch.Tensor:
     """A soft pattern on the table's top, levels [1, 3, 400, 400], 2.5 mm a pixel."""
     draw = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, 34, 34, generator=draw)
+    coarse = torch.rand(1, 3, cells, cells, generator=draw)
     return 255 * F.interpolate(coarse, size=(400, 400), mode="bicubic").clamp(0, 1)
 
 
@@ -50,6 +50,13 @@ def test_the_motion_is_found_from_a_guess(ground, way):
     wrong = (found[0, :4] * torch.tensor(ground.errors) - torch.tensor(way)).abs()
     assert found.shape == (1, 13)
     assert (wrong < torch.tensor([0.0012, 0.0012, 0.0012, 0.006])).all(), wrong
+
+
+def test_a_turn_far_from_the_guess_is_searched_for(ground):
+    top, tip = table(4, cells=70), (0.0, 0.0, 0.1)
+    before, after = (seen(ground, top, tip, yaw) for yaw in (0.0, 0.25))
+    found = ground(before, after, torch.tensor([0.1]), torch.zeros(1, 4))
+    assert abs(float(found[0, 3]) * ground.errors[3] - 0.25) < 0.02
 
 
 def test_a_plain_table_leaves_the_guess_and_says_so(ground):
