@@ -38,7 +38,7 @@ SELF, OTHER, STATE, FACE = "voice.self", "voice.other", "state", "motion"
 STEM = "voice_self"
 LIPS = group("mouth")
 WIDTH, DEPTH, HEADS, WINDOW = 192, 4, 4, 24
-STEM_WIDTH, STEM_DEPTH = 512, 3
+STEM_WIDTH, STEM_DEPTH = 512, 1
 """The own voice has a network of its own before the trunk: most of hearing is local in time."""
 _SPREAD = {"mouth": 0.25, "expression": 0.25, "eyes": 0.4, "gaze": 0.3, "head": 0.25}
 SPREAD = np.ones(len(MOTION), np.float32)
@@ -71,7 +71,8 @@ def faces_streams(stem_width: int = STEM_WIDTH) -> list[StreamConfig]:
     return [
         StreamConfig("controls", 1, len(DIRECTION)),
         StreamConfig(SELF, 1, voice.CONTEXT * voice.FRAMES * voice.BANDS,
-                     stem_depth=STEM_DEPTH, stem_width=stem_width, weight=0.0),
+                     stem_depth=STEM_DEPTH, stem_width=stem_width, weight=0.0,
+                     stem_bands=voice.BANDS),
         StreamConfig(OTHER, 1, voice.FRAMES * voice.COARSE, weight=0.0),
         StreamConfig(STATE, 1, 3, weight=0.0),
         StreamConfig(FACE, 1, len(MOTION), guide=True),

@@ -23,7 +23,9 @@ class StreamConfig:
     view stream, row-major, or None. ``guide`` says that a best guess of the same shape may enter
     at the stream's token positions. ``stem_depth`` residual blocks of ``stem_width`` make the
     input stem a small network of its own whose hidden values also feed the output head
-    (``tokens`` are then told apart by the stem too). ``weight`` scales the stream's loss.
+    (``tokens`` are then told apart by the stem too); with ``stem_bands`` the token is a sound,
+    frames of so many bands, and the stem hears it by convolutions (``sound_stem``). ``weight``
+    scales the stream's loss.
     """
 
     name: str
@@ -34,6 +36,7 @@ class StreamConfig:
     stem_depth: int = 0
     stem_width: int = 0
     weight: float = 1.0
+    stem_bands: int = 0
 
     def __post_init__(self) -> None:
         if self.tokens < 1 or self.width < 1:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .attention import Block, attend, rotary_split, space_angles, time_angles, unit_phase
 from .masks import window_mask
 from .ring import WorkspacePool
+from .sound_stem import SoundStem
 from .spec import DynamicsSpec, Guide, Ring, StreamConfig, Tokens
 from .stems import Head, NoiseLevels, Stem
 
@@ -86,7 +87,9 @@ class Trunk(nn.Module):
             prompt_kinds=("text",) if prompt_width else (),
             state_bytes=2 * depth * width * 4 * (window - 1) * self.tokens,
         )
-        self.stems = nn.ModuleDict({_key(s.name): Stem(s, width, operations) for s in streams})
+        self.stems = nn.ModuleDict({
+            _key(s.name): (SoundStem if s.stem_bands else Stem)(s, width, operations)
+            for s in streams})
         self.outlets = nn.ModuleDict({_key(s.name): Head(s, width, operations) for s in streams})
         self.blocks = nn.ModuleList(
             Block(width, heads, mlp_ratio, operations) for _ in range(depth)

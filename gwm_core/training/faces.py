@@ -27,10 +27,10 @@ from .scene_reader import has_bfloat16
 from .stages import chosen, no_minutes
 
 STAGES = ("performances", "hearing", "motion", "pack")
-COUNT, NATURAL_COUNT, HELD_COUNT = 3000, 1200, 44
-"""Performances of 10 s: 8.3 hours of espeak-ng's voices, 3.3 of voices built from people
-(``voices.NATURAL``); and held-out ones, to see how far the training is."""
-HEARING_STEPS, STEPS, BATCH, TICKS = 4000, 1600, 8, 60
+COUNT, NATURAL_COUNT, WHISPERED_COUNT, HELD_COUNT = 3000, 2400, 600, 44
+"""Performances of 10 s: 8.3 hours of espeak-ng's voices, 6.7 of voices built from people
+(``voices.NATURAL``), 1.7 of both whispering; and held-out ones, to see how far the training is."""
+HEARING_STEPS, STEPS, BATCH, TICKS = 3600, 1600, 8, 60
 RATE = 1e-3
 
 
@@ -52,10 +52,12 @@ def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
             def said(done: int, count: int) -> None:
                 progress(f"performances: {done} of {count}")
 
-            from ..simulators.faces.voices import NATURAL
+            from ..simulators.faces.voices import NATURAL, WHISPERED
 
             # first: they want packages that are often missing, and say so
             record(work / "data", NATURAL_COUNT, seed, voices=NATURAL, progress=said, first=COUNT)
+            record(work / "data", WHISPERED_COUNT, seed, voices=WHISPERED, progress=said,
+                   first=COUNT + NATURAL_COUNT)
             record(work / "data", COUNT, seed, progress=said)
             record(work / "data", HELD_COUNT, seed, "held", _held_voices(), progress=said)
         elif stage == "pack":
@@ -119,8 +121,7 @@ def fit_faces(data: Performances, folder: Path, steps: int = STEPS, seed: int = 
         stem.load_state_dict(_part(hearing, "stem"))
         net.reading.load_state_dict(_part(hearing, "read"))
         # hundreds of voices a step taught it; a few windows a step would unteach it
-        for part in (stem.inlet, stem.blocks):
-            part.requires_grad_(False)
+        stem.hears.requires_grad_(False).eval()
     fast = has_bfloat16()  # 1.4 times as fast
 
     def parts(step: int) -> dict[str, torch.Tensor]:

@@ -1,8 +1,8 @@
 """The first stage of gwm-faces: its stem of the own voice learns alone what lips do to a sound.
 
-Most of lip reading backwards is local: the stem sees 320 ms and can say much of the mouth by
-itself, at a tenth of the trunk's cost for every tick. The trunk then begins with a stem that hears
-and a reading that guides its motion.
+Most of lip reading backwards is local: the stem hears 320 ms and can say much of the mouth by
+itself, and a track costs it a fraction of what its ticks cost one by one. The trunk then begins
+with a stem that hears and a reading that guides its motion.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..avatars.faces_model import FACE, LIPS, SELF, STEM, STEM_WIDTH, Reading, new_dynamics
+from ..avatars.faces_model import FACE, LIPS, STEM, STEM_WIDTH, Reading, new_dynamics
 from .faces_data import Performances
 from .faces_loss import faces_losses
 from .faces_pool import Pool
 from .fit import Plan, fit
 from .scene_reader import has_bfloat16
+
+TICKS = 48
+"""Of a window."""
 
 
 class Hearing(nn.Module):
@@ -31,31 +34,34 @@ class Hearing(nn.Module):
         self.stem, self.read = net.stems[STEM], Reading(net.width)
 
     def forward(self, rows: dict[str, Tensor]) -> Tensor:
-        """Motion tokens [B, T, 24]: the mouth as it is heard, all else as it truly is."""
+        """Motion tokens [B, T, 24] of ``Pool.windows``: the mouth as it is heard, all else as it
+        truly is."""
         token = rows[FACE][:, :, 0].clone()
-        token[..., LIPS] = self.read(self.stem(rows[SELF])[0])[:, :, 0].float()
+        token[..., LIPS] = self.read(self.stem.track(rows["sound"])).float()
         return token
 
 
-def fit_hearing(data: Performances, folder: Path, steps: int, seed: int = 0, batch: int = 1024,
-                start: dict[str, Tensor] | None = None,
+def fit_hearing(data: Performances, folder: Path, steps: int, seed: int = 0, batch: int = 64,
+                ticks: int = TICKS, start: dict[str, Tensor] | None = None,
                 progress: Callable[[dict], None] | None = None, **sizes: int) -> Hearing:
-    """Train a stem on ``batch`` rows a step, drawn from all performances (``Pool``); the run's
+    """Train a stem on ``batch`` windows a step, drawn from all performances (``Pool``); the run's
     state is in ``folder``. start: a ``Hearing``'s weights to begin with."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Hearing(**sizes).train()
     if start is not None:
         net.load_state_dict(start)
-    pool, fast = Pool(data, seed), has_bfloat16()
+    pool, fast = Pool(data, seed, ticks), has_bfloat16()
 
     def parts(step: int) -> dict[str, Tensor]:
-        rows = pool.rows(step, batch)
+        rows = pool.windows(step, batch)
+        torch.manual_seed(seed * 1_000_003 + step)  # what is left out, the same when resumed
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
             token = net(rows)
         return faces_losses(token, rows)
 
     plan = Plan(steps, 2e-3, weight_decay=0.02, warm=min(100, steps), fall=0.5, decay=0.998,
-                every=min(250, steps))
-    return fit(net, plan, folder / "hearing.run.safetensors", {"seed": seed, "batch": batch},
-               parts, progress)
+                every=min(100, steps))
+    with torch.random.fork_rng(devices=[]):
+        return fit(net, plan, folder / "hearing.run.safetensors",
+                   {"seed": seed, "batch": batch, "ticks": ticks}, parts, progress)

@@ -1,8 +1,8 @@
-"""Moments of many voices at once: what the stem of gwm-faces is trained on.
+"""Windows of many voices at once: what the stem of gwm-faces is trained on.
 
-The ticks of one performance are much alike. Here all performances are heard beforehand, each
-varied in its own way, and the rows of a batch are drawn from all of them: a gradient then sees
-hundreds of voices. A few performances are varied anew every few steps.
+All performances are heard beforehand, each varied in its own way, and the windows of a batch are
+drawn from all of them: a gradient then sees dozens of voices at little cost. A few performances
+are varied anew every few steps.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 
 from ..avatars import voice
 from ..avatars.direction import INDEX as DIRECTED
-from ..avatars.faces_model import FACE, LOOK_AHEAD, SELF, SPREAD, STATE
+from ..avatars.faces_model import FACE, LOOK_AHEAD, SPREAD, STATE
 from ..avatars.motion import INDEX
 from ..noise import rng as keyed_rng
 from .faces_data import Performances
@@ -20,10 +20,9 @@ from .hearing import masked, varied
 
 CHUNK, EVERY = 32, 8
 """So many performances are varied anew, once in so many steps."""
-SPOKEN = 0.85
-"""Share of the rows in or beside the own voice."""
-BESIDE = 3
-"""Ticks around a voice in which lips still, or already, move."""
+SPOKEN, LEAST_SPOKEN = 0.9, 0.45
+"""Share of the windows that are spoken, and the share of such a window in which the own voice is
+heard."""
 LEAST_ENERGY = 0.3
 STRONG = [INDEX[name] for name in ("jaw", "funnel", "pucker", "stretch", "upper", "press",
                                    "tongue")]
@@ -31,51 +30,47 @@ STRONG = [INDEX[name] for name in ("jaw", "funnel", "pucker", "stretch", "upper"
 
 
 class Pool:
-    """Rows of ``data`` as the streams of the network, by ``rows(step, size)``."""
+    """Windows of ``data`` of so many ticks, by ``windows(step, size)``."""
 
-    def __init__(self, data: Performances, seed: int) -> None:
-        self.data, self.seed, self.turns = data, seed, 0
+    def __init__(self, data: Performances, seed: int, ticks: int) -> None:
+        self.data, self.seed, self.ticks, self.turns = data, seed, ticks, 0
         count, length = data.rows["own"].shape[:2]
         self.chunks = -(-count // CHUNK)
         silence = voice.NOTHING / voice.UNIT
         self.heard = np.full((count, length + voice.CONTEXT - 1, voice.FRAMES * voice.BANDS),
                              silence, np.float16)
-        speaking = data.rows["speaking"].astype(bool)
-        near = speaking.copy()
-        for k in range(1, BESIDE + 1):
-            near[:, k:] |= speaking[:, :-k]
-            near[:, :-k] |= speaking[:, k:]
-        near[:, :LOOK_AHEAD] = False
-        other = ~near
-        other[:, :LOOK_AHEAD] = False
-        places = np.argwhere(near), np.argwhere(other)
+        spoken = np.cumsum(data.rows["speaking"].astype(np.float32), axis=1)
+        spoken = np.pad(spoken, ((0, 0), (1, 0)))
+        share = (spoken[:, ticks:] - spoken[:, :-ticks]) / ticks
+        places = np.argwhere(share >= LEAST_SPOKEN), np.argwhere(share < LEAST_SPOKEN)
         # either kind may be missing
         self.spoken, self.other = (p if len(p) else q for p, q in (places, places[::-1]))
 
-    def rows(self, step: int, size: int) -> dict[str, torch.Tensor]:
-        """``size`` rows as one long window [1, size, ...] (see ``Performances.tokens``), the mouth
-        as at energy 1; the same for a step whether a run was stopped before it or not."""
+    def windows(self, step: int, size: int) -> dict[str, torch.Tensor]:
+        """``size`` windows [size, ticks, ...] (see ``Performances.tokens``) with the mouth as at
+        energy 1, and what is heard as one track each, ``sound`` [size, frames, bands]; the same
+        for a step whether a run was stopped before it or not."""
         self._until(step)
-        draw = keyed_rng(self.seed, "pool rows", step)
+        draw = keyed_rng(self.seed, "pool windows", step)
         many = round(SPOKEN * size)
         at = np.concatenate([self.spoken[draw.integers(len(self.spoken), size=many)],
                              self.other[draw.integers(len(self.other), size=size - many)]])
-        which, tick = at.T
+        which, tick = at[:, :1], at[:, 1:] + np.arange(self.ticks)
 
         def taken(name: str) -> np.ndarray:
             return self.data.rows[name][which, tick].astype(np.float32)
 
-        own = self.heard[which[:, None], tick[:, None] + np.arange(voice.CONTEXT)]
-        own = masked(own.reshape(size, -1, voice.BANDS), draw)
+        heard = self.heard[which, at[:, 1:] + np.arange(self.ticks + voice.CONTEXT - 1)]
+        heard = masked(heard.astype(np.float32).reshape(size, -1, voice.BANDS), draw)
         motion = taken("motion")
-        energy = np.maximum(taken("direction")[:, DIRECTED["energy"]], LEAST_ENERGY)
-        motion[:, STRONG] = np.minimum(motion[:, STRONG] / energy[:, None], 1)
+        energy = np.maximum(taken("direction")[..., DIRECTED["energy"]], LEAST_ENERGY)
+        motion[..., STRONG] = np.minimum(motion[..., STRONG] / energy[..., None], 1)
         return {
-            SELF: torch.from_numpy(own.reshape(size, -1))[None, :, None],
-            STATE: torch.from_numpy(taken("state"))[None, :, None],
-            FACE: torch.from_numpy(motion / SPREAD)[None, :, None],
-            "speaking": torch.from_numpy(taken("speaking") > 0.5)[None],
-            "real": torch.ones(1, size),
+            "sound": torch.from_numpy(heard),
+            STATE: torch.from_numpy(taken("state"))[:, :, None],
+            FACE: torch.from_numpy(motion / SPREAD)[:, :, None],
+            "speaking": torch.from_numpy(taken("speaking") > 0.5),
+            "real": torch.from_numpy((tick >= LOOK_AHEAD).astype(np.float32)),
         }
 
     def _until(self, step: int) -> None:

@@ -17,7 +17,9 @@ from ..avatars.voice import BANDS, FLOOR, FRAMES, HIGH_HZ, LOW_HZ, NATS
 WHISPER, SHARPENED, PITCHED, ECHOED, LIMITED = 0.2, 0.6, 0.4, 0.25, 0.2
 """Shares of the tracks that are varied so."""
 MASKED, WIDEST_MASK, SPECKLE = 0.5, 8, 0.1
-"""Shares of the moments that are masked, by bands and by frames; bands at most; of the speckle."""
+"""Share of the windows that are masked, by bands and by moments; bands at most; of the speckle."""
+LONGEST_GAP, GAPS_EVERY = 12, 18
+"""Frames of a masked moment at most; ticks for each of them."""
 HARMONICS_HZ = 1100.0
 """Above this the bands are wider than the harmonics of a voice are apart."""
 _LINE = np.arange(BANDS)
@@ -54,18 +56,20 @@ def varied(bands: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.where(silent[:, None, None, None], bands, out)
 
 
-def masked(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Relative bands [B, F, 40] of B moments, each without some of what it had: a range of bands
-    or the oldest frames at the voice's mean (SpecAugment, Park et al. 2019), and speckled. What is
-    learned of a moment then rests on more than one trait of the voices that said it."""
-    size, frames, bands = rows.shape
-    width = rng.integers(1, WIDEST_MASK + 1, size) * (rng.random(size) < MASKED)
-    first = rng.integers(0, bands - WIDEST_MASK + 1, size)
-    hidden = (np.arange(bands) >= first[:, None]) & (np.arange(bands) < (first + width)[:, None])
-    gone = rng.integers(1, frames // 2 + 1, size) * (rng.random(size) < MASKED)
-    past = np.arange(frames) < gone[:, None]
-    speckle = np.float32(SPECKLE) * rng.standard_normal(rows.shape, dtype=np.float32)
-    return np.where(hidden[:, None] | past[:, :, None], 0, rows + speckle).astype(np.float32)
+def masked(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Relative bands [B, F, 40] of B windows, each without some of what it had: a range of bands
+    all along or moments at the voice's mean (SpecAugment, Park et al. 2019), and speckled. What is
+    learned of a window then rests on more than one trait of the voice that spoke."""
+    size, frames, bands = sound.shape
+    out = sound + np.float32(SPECKLE) * rng.standard_normal(sound.shape, dtype=np.float32)
+    for i in _some(size, MASKED, rng):
+        first = int(rng.integers(0, bands - WIDEST_MASK + 1))
+        out[i, :, first:first + int(rng.integers(1, WIDEST_MASK + 1))] = 0
+    for i in _some(size, MASKED, rng):
+        for _ in range(max(1, round(frames / FRAMES / GAPS_EVERY))):
+            first = int(rng.integers(0, frames - LONGEST_GAP + 1))
+            out[i, first:first + int(rng.integers(2, LONGEST_GAP + 1))] = 0
+    return out
 
 
 def _some(size: int, share: float, rng: np.random.Generator) -> Iterator[int]:

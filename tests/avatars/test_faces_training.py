@@ -27,7 +27,7 @@ from gwm_core.training.faces_data import FIELDS, Performances, rows_of
 from gwm_core.training.faces_hearing import fit_hearing
 from gwm_core.training.faces_loss import aperture, faces_losses
 from gwm_core.training.faces_pool import EVERY, Pool
-from gwm_core.training.hearing import MASKED, WIDEST_MASK, masked, varied
+from gwm_core.training.hearing import LONGEST_GAP, MASKED, WIDEST_MASK, masked, varied
 
 
 def performance(seed, ticks=60):
@@ -86,16 +86,16 @@ def test_varied_voices_keep_their_rhythm_and_silence_stays_silent():
     assert out[64].max() < np.log(voice.FLOOR) + 4
 
 
-def test_moments_are_masked_each_in_its_own_way():
-    rows = np.random.default_rng(0).uniform(1, 2, (400, 32, 40)).astype(np.float32)
-    out = masked(rows, np.random.default_rng(1))
+def test_windows_are_masked_each_in_its_own_way():
+    sound = np.random.default_rng(0).uniform(1, 2, (400, 220, 40)).astype(np.float32)
+    out = masked(sound, np.random.default_rng(1))
     hidden = out == 0
     by_band, by_frame = hidden.all(axis=1), hidden.all(axis=2)
-    assert by_band.sum(axis=1).max() == WIDEST_MASK and by_frame.sum(axis=1).max() == 16
+    assert by_band.sum(axis=1).max() == WIDEST_MASK
+    assert by_frame.sum(axis=1).max() <= 3 * LONGEST_GAP
     assert abs(by_band.any(axis=1).mean() - MASKED) < 0.1
     assert abs(by_frame.any(axis=1).mean() - MASKED) < 0.1
-    assert not hidden[:, 16:][~by_band[:, None].repeat(16, axis=1)].any()  # the present is heard
-    assert np.abs(out - rows)[~hidden].max() < 1 and out.dtype == np.float32
+    assert np.abs(out - sound)[~hidden].max() < 1 and out.dtype == np.float32
 
 
 def test_the_aperture_of_the_loss_is_that_of_the_mouth():
@@ -109,25 +109,35 @@ def with_energy(data, energy):
     return Performances({**data.rows, "direction": direction})
 
 
-def test_a_pool_draws_its_rows_from_many_performances(data):
-    rows = Pool(data, 1).rows(0, 400)
-    assert rows[SELF].shape == (1, 400, 1, voice.CONTEXT * voice.FRAMES * voice.BANDS)
-    assert rows[FACE].shape == (1, 400, 1, 24) and rows["real"].all()
+def test_a_pool_draws_its_windows_from_many_performances(data):
+    rows = Pool(data, 1, 20).windows(0, 40)
+    assert rows["sound"].shape == (40, (20 + voice.CONTEXT - 1) * voice.FRAMES, voice.BANDS)
+    assert rows[FACE].shape == (40, 20, 1, 24) and rows["real"].mean() > 0.9
     assert 0.3 < float(rows["speaking"].float().mean()) < 1
     doubled = with_energy(data, 2.0)  # the mouth is taught as at energy 1
-    twice = Pool(doubled, 1).rows(0, 400)[FACE][..., INDEX["jaw"]]
-    once = Pool(with_energy(data, 1.0), 1).rows(0, 400)[FACE][..., INDEX["jaw"]]
+    twice = Pool(doubled, 1, 20).windows(0, 40)[FACE][..., INDEX["jaw"]]
+    once = Pool(with_energy(data, 1.0), 1, 20).windows(0, 40)[FACE][..., INDEX["jaw"]]
     assert once.max() > 2 and torch.allclose(once, 2 * twice, atol=1e-4)
-    assert Pool(with_energy(data, 0.0), 1).rows(0, 400)[FACE].isfinite().all()
+    assert Pool(with_energy(data, 0.0), 1, 20).windows(0, 40)[FACE].isfinite().all()
 
 
 def test_a_pool_is_the_same_wherever_a_run_is_taken_up(data):
-    through, later = Pool(data, 1), Pool(data, 1)
+    through, later = Pool(data, 1, 20), Pool(data, 1, 20)
     for step in range(0, 3 * EVERY + 1):
-        rows = through.rows(step, 16)
-    again = later.rows(3 * EVERY, 16)
+        rows = through.windows(step, 16)
+    again = later.windows(3 * EVERY, 16)
     assert all(torch.equal(rows[k], again[k]) for k in rows)
-    assert not torch.equal(again[SELF], Pool(data, 2).rows(3 * EVERY, 16)[SELF])
+    other = Pool(data, 2, 20).windows(3 * EVERY, 16)
+    assert not torch.equal(again["sound"], other["sound"])
+
+
+def sounding(data, count):
+    """Whole performances as a stem hears them in training, unvaried."""
+    rows = data.tokens(np.arange(count), np.zeros(count, int), 62)
+    heard = voice.heard(data.rows["own"][:count].astype(np.float32))
+    before = np.full((count, voice.CONTEXT - 1, *heard.shape[2:]), voice.NOTHING / voice.UNIT)
+    track = np.concatenate([before, heard[:, :62]], 1).reshape(count, -1, voice.BANDS)
+    return {**rows, "sound": torch.from_numpy(track.astype(np.float32))}
 
 
 def test_losses_see_the_mouth_the_closure_and_the_listener(data):
@@ -202,30 +212,31 @@ def test_stages_are_named(tmp_path):
 
 def test_a_run_begins_with_what_the_stem_hears(data, tmp_path):
     sizes = {"stem_width": 32, "width": 32, "depth": 2, "heads": 2, "window": 8}
-    stem = fit_hearing(data, tmp_path, steps=20, batch=64, **sizes)
+    stem = fit_hearing(data, tmp_path, steps=20, batch=4, ticks=20, **sizes)
     net = faces.fit_faces(data, tmp_path, steps=0, batch=1, ticks=8, hearing=stem.state_dict(),
                           **sizes)
-    rows = data.tokens(np.arange(4), np.zeros(4, int), 62)
+    rows = sounding(data, 4)
     with torch.no_grad():
         heard, guided = stem(rows), faces.imagine(net.dynamics, net.reading, rows)
     assert torch.allclose(heard[..., LIPS], guided[..., LIPS], atol=0.05)
     further = faces.fit_faces(data, tmp_path / "further", steps=3, batch=2, ticks=8,
                               hearing=stem.state_dict(), start=net.state_dict(), rate=1e-3, **sizes)
     same = further.dynamics.stems["voice_self"], stem.stem
-    assert torch.equal(*(part.inlet.weight for part in same))  # it hears as it did
+    assert torch.equal(*(part.hears.low.weight for part in same))  # it hears as it did
     assert not torch.equal(*(part.embed.weight for part in same))
 
 
 def test_a_hearing_learns_from_its_pool(data, tmp_path):
     data = with_energy(data, 1.0)
     sizes = {"stem_width": 32, "width": 32, "depth": 2, "heads": 2, "window": 8}
-    rows = data.tokens(np.arange(8), np.zeros(8, int), 62)
+    rows = sounding(data, 8)
 
     def loss(net):
         with torch.no_grad():
             return faces_losses(net(rows), rows)["aperture"]
 
-    begun = fit_hearing(data, tmp_path / "none", steps=1, batch=64, **sizes)
+    begun = fit_hearing(data, tmp_path / "none", steps=1, batch=4, ticks=20, **sizes)
     before = loss(begun)
-    stem = fit_hearing(data, tmp_path, steps=60, batch=256, start=begun.state_dict(), **sizes)
+    stem = fit_hearing(data, tmp_path, steps=60, batch=16, ticks=20, start=begun.state_dict(),
+                       **sizes)
     assert loss(stem) < 0.5 * before

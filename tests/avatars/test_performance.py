@@ -1,5 +1,7 @@
 """Performances: what the synthesisers say, what the mouth makes of it, how a listener answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from gwm_core.simulators.faces.listening import answers
 from gwm_core.simulators.faces.performance import perform
 from gwm_core.simulators.faces.phonemes import SOUNDS, sounds
 from gwm_core.simulators.faces.speech import RATE, Phoneme
+from gwm_core.simulators.faces.whisper import whispered
 
 needs_espeak = pytest.mark.skipif(not espeak.available(), reason="libespeak-ng1 not installed")
 needs_festival = pytest.mark.skipif("ph" not in festival.installed(),
@@ -156,6 +159,44 @@ def test_festival_reads_with_the_sounds_of_its_language():
     assert high.phonemes == said.phonemes and not np.allclose(high.sound, said.sound, atol=0.02)
     with pytest.raises(AvatarError, match="no voice 'kal'"):
         festival.speak("a", "kal")
+
+
+def test_a_whisper_keeps_the_formants_and_loses_the_melody():
+    at = np.arange(RATE) / RATE
+    buzz = sum(np.sin(2 * np.pi * 125 * k * at) * (8 if 12 <= k <= 16 else 1) for k in range(1, 60))
+    sound = np.concatenate([np.zeros(RATE // 2), 0.02 * buzz, np.zeros(RATE // 2)])
+    sound = sound.astype(np.float32)
+    out = whispered(sound, np.random.default_rng(1))
+    assert out.shape == sound.shape and out.dtype == np.float32
+    assert np.abs(out[:RATE // 4]).max() < 0.01 * np.abs(out).max()
+
+    def melody(x):  # how alike it is one period later
+        x = x[RATE // 2: RATE * 3 // 2]
+        return np.corrcoef(x[:-128], x[128:])[0, 1]
+
+    assert melody(sound) > 0.95 and abs(melody(out)) < 0.2
+    power = np.abs(np.fft.rfft(out)) ** 2
+    hertz = np.fft.rfftfreq(len(out), 1 / RATE)
+    formant, above = (power[(hertz > a) & (hertz < b)].mean() for a, b in ((1500, 2000),
+                                                                           (3000, 4000)))
+    assert formant > 8 * above
+    short = sound[:100]
+    assert np.array_equal(whispered(short, np.random.default_rng(1)), short)
+
+
+@needs_espeak
+def test_a_whispering_voice_says_the_same_at_the_same_times():
+    draw = np.random.default_rng(0)
+    how = voices.manner(draw, "whispered:en-us+m3")
+    plain = voices.say(TEXT, replace(how, voice="en-us+m3"))
+    breathed = voices.say(TEXT, how)
+    assert [p.name for p in breathed.phonemes] == [p.name for p in plain.phonemes]
+    for one, other in zip(breathed.phonemes, plain.phonemes, strict=True):
+        assert abs(one.start - other.start) < 0.05  # espeak-ng keeps a state
+    assert abs(len(breathed.sound) / len(plain.sound) - 1) < 0.02
+    assert np.isclose(np.std(breathed.sound), np.std(plain.sound), rtol=0.1)
+    who = {name.split(":", 1)[1] for name in voices.WHISPERED}
+    assert len(who) > 100 and who <= {*voices.TRAIN, *voices.NATURAL}
 
 
 def test_every_phone_of_festival_has_a_sound():

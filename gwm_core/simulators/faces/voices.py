@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft as fft
@@ -10,6 +10,7 @@ from scipy.signal import lfilter, resample_poly
 
 from . import espeak, festival, flite, piper
 from .speech import RATE, Phoneme, Spoken
+from .whisper import whispered
 
 _ACCENTS = ("en-us", "en", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-us-nyc")
 _VARIANTS = (
@@ -30,6 +31,9 @@ TRAIN = tuple(a + (f"+{v}" if v else "") for accents, variants in (
 NATURAL = tuple(f"festival:{v}" for v in festival.VOICES)
 """Voices built from people of other languages. They are trained on as well, but only had by name:
 what a seed gives does not depend on what is installed."""
+WHISPERED = tuple(f"whispered:{v}" for k in range(0, len(TRAIN), 4)
+                  for v in (TRAIN[k], NATURAL[k // 4 % len(NATURAL)]))
+"""Some of both whispering (not by the synthesiser, whose own whisper is held); only had by name."""
 HELD = ("en-us+klatt2", "en-us+grandma", "en-029", "en-029+m1", "en-gb-scotland+f3",
         "en-us+whisper", *(f"flite:{v}" for v in flite.VOICES),
         *(f"piper:{v}" for v in piper.VOICES if piper.installed()))
@@ -47,6 +51,10 @@ def is_flite(voice: str) -> bool:
 
 def is_festival(voice: str) -> bool:
     return voice.startswith("festival:")
+
+
+def is_whispered(voice: str) -> bool:
+    return voice.startswith("whispered:")
 
 
 def is_piper(voice: str) -> bool:
@@ -88,7 +96,11 @@ def manner(draw: np.random.Generator, voice: str) -> Manner:
 
 def say(text: str, how: Manner) -> Spoken:
     """``text`` as ``how`` says it, at a level of about -20 dB while speaking; dry."""
-    if is_flite(how.voice):
+    if is_whispered(how.voice):
+        spoken = say(text, replace(how, voice=how.voice.split(":", 1)[1], shift=1.0))
+        breath = np.random.default_rng([how.seed, len(spoken.sound)])
+        spoken = Spoken(whispered(spoken.sound, breath), spoken.phonemes)
+    elif is_flite(how.voice):
         spoken = flite.speak(text, how.voice.split(":")[1])
     elif is_festival(how.voice):
         spoken = festival.speak(text, how.voice.split(":")[1], how.speed, how.pitch, how.span,
