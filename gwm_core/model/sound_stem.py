@@ -24,6 +24,8 @@ SPARE = 3
 """The oldest frames, which fill no step: so the newest one is heard."""
 FRAMES = STEP * sum(k - 1 for k in DELAYS) + 9 + SPARE
 """Of a token: as many as one answer hears."""
+KEPT = 8
+"""Tokens whose answers are kept: the last two of some sessions."""
 DEAF = 0.1
 """Share of what a layer says that is left out in training."""
 
@@ -70,11 +72,29 @@ class SoundStem(nn.Module):
         self.hears = Hears(bands, hidden, config.stem_depth, operations)
         self.embed = operations.Linear(hidden, width)
         self.place = nn.Parameter(torch.randn(1, width) * 0.02)
+        self._kept: tuple[tuple[Tensor, tuple[Tensor, Tensor]], ...] = ()
+        self.register_load_state_dict_post_hook(lambda stem, _: stem.forget())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """When a network is driven the same token comes three times: for the reading, to imagine
+        its tick, and as that tick enters the history. It is heard once."""
+        for token, said in self._kept:
+            if token is x:
+                return said
         heard = self.hears(x.reshape(-1, FRAMES, self.bands))
         h = heard.reshape(*x.shape[:-1], heard.shape[-1])
-        return self.embed(h) + self.place.to(x), h
+        said = self.embed(h) + self.place.to(x), h
+        if torch.is_inference_mode_enabled():
+            self._kept = ((x, said), *self._kept[: KEPT - 1])
+        return said
+
+    def forget(self) -> None:
+        """What was heard is heard anew, by other weights."""
+        self._kept = ()
+
+    def train(self, mode: bool = True) -> SoundStem:
+        self.forget()
+        return super().train(mode)
 
     def track(self, sound: Tensor) -> Tensor:
         """Embeddings [B, T, width] of frames [B, FRAMES + (T - 1) * STEP, bands]."""

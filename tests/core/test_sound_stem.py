@@ -57,3 +57,17 @@ def test_a_network_keeps_how_it_hears():
         StreamConfig.from_json(s) for s in net.config["streams"]]})
     assert isinstance(again.stems["voice"], SoundStem)
     assert again.load_state_dict(net.state_dict())
+
+
+def test_a_token_that_comes_again_is_heard_once(stem):
+    token, calls = torch.randn(1, 1, 1, FRAMES * BANDS), []
+    hook = stem.hears.register_forward_hook(lambda *_: calls.append(1))
+    with torch.inference_mode():
+        first, again = stem(token), stem(token)
+        other = stem(token.clone())
+    assert len(calls) == 2 and first[0] is again[0] and torch.equal(first[0], other[0])
+    weights = {k: v + 0.1 for k, v in stem.state_dict().items()}
+    stem.load_state_dict(weights)
+    with torch.inference_mode():
+        assert not torch.equal(stem(token)[0], first[0])
+    hook.remove()
