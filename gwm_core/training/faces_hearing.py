@@ -22,6 +22,7 @@ from .scene_reader import has_bfloat16
 
 TICKS = 48
 """Of a window."""
+RATE = 2e-3
 
 
 class Hearing(nn.Module):
@@ -42,10 +43,11 @@ class Hearing(nn.Module):
 
 
 def fit_hearing(data: Performances, folder: Path, steps: int, seed: int = 0, batch: int = 64,
-                ticks: int = TICKS, start: dict[str, Tensor] | None = None,
+                ticks: int = TICKS, start: dict[str, Tensor] | None = None, rate: float = RATE,
                 progress: Callable[[dict], None] | None = None, **sizes: int) -> Hearing:
     """Train a stem on ``batch`` windows a step, drawn from all performances (``Pool``); the run's
-    state is in ``folder``. start: a ``Hearing``'s weights to begin with."""
+    state is in ``folder``. start: a ``Hearing``'s weights to begin with; rate: of learning, at
+    most."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Hearing(**sizes).train()
@@ -60,7 +62,7 @@ def fit_hearing(data: Performances, folder: Path, steps: int, seed: int = 0, bat
             token = net(rows)
         return faces_losses(token, rows)
 
-    plan = Plan(steps, 2e-3, weight_decay=0.02, warm=min(100, steps), fall=0.5, decay=0.998,
+    plan = Plan(steps, rate, weight_decay=0.02, warm=min(100, steps), fall=0.5, decay=0.998,
                 every=min(100, steps))
     with torch.random.fork_rng(devices=[]):
         return fit(net, plan, folder / "hearing.run.safetensors",

@@ -16,8 +16,10 @@ from ..avatars.voice import BANDS, FLOOR, FRAMES, HIGH_HZ, LOW_HZ, NATS
 
 WHISPER, SHARPENED, PITCHED, ECHOED, LIMITED = 0.2, 0.6, 0.4, 0.25, 0.2
 """Shares of the tracks that are varied so."""
-MASKED, WIDEST_MASK, SPECKLE = 0.5, 8, 0.1
-"""Share of the windows that are masked, by bands and by moments; bands at most; of the speckle."""
+MASKED, WIDEST_MASK = 0.5, 8
+"""Share of the windows that are masked, by bands and by moments; bands at most."""
+SPECKLE, BREATH = 0.1, 0.4
+"""Of a window's speckle, and at most where it is a breath's: so rough is the spectrum of noise."""
 LONGEST_GAP, GAPS_EVERY = 12, 18
 """Frames of a masked moment at most; ticks for each of them."""
 HARMONICS_HZ = 1100.0
@@ -61,7 +63,9 @@ def masked(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     all along or moments at the voice's mean (SpecAugment, Park et al. 2019), and speckled. What is
     learned of a window then rests on more than one trait of the voice that spoke."""
     size, frames, bands = sound.shape
-    out = sound + np.float32(SPECKLE) * rng.standard_normal(sound.shape, dtype=np.float32)
+    rough = np.where(rng.random(size) < MASKED, rng.uniform(SPECKLE, BREATH, size), SPECKLE)
+    out = sound + rough.astype(np.float32)[:, None, None] * rng.standard_normal(
+        sound.shape, dtype=np.float32)
     for i in _some(size, MASKED, rng):
         first = int(rng.integers(0, bands - WIDEST_MASK + 1))
         out[i, :, first:first + int(rng.integers(1, WIDEST_MASK + 1))] = 0
