@@ -172,7 +172,10 @@ class Server:
         process, self.process = self.process, None
         if process is None or process.poll() is not None:
             return
-        firmer = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGINT, signal.SIGTERM]
+        firmer = [signal.SIGINT, signal.SIGTERM]
+        # who was started in the background of a script ignores SIGINT, and so do its children
+        if sys.platform == "win32" or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            firmer = firmer[1:]
         for how in firmer:
             process.send_signal(how)
             try:

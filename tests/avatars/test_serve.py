@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,13 @@ from gwm_core.serve.stage import MOST_SIDE
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = Path(__file__).parent / "portraits" / "anime.png"
 RATE, KEY, WITHIN = 48_000, "a-key/of_one's=own", 60.0
+
+
+def ran(work):
+    """What a coroutine gives, in a thread of its own: a browser of other tests may have left a
+    running loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +183,7 @@ def test_sound_becomes_the_frames_of_the_film(server, net, portrait):
             error = await page.told("error")
             assert "'nobody'" in error["message"] and "'anna'" in error["message"]
 
-    asyncio.run(run())
+    ran(run())
 
 
 def test_a_portrait_that_is_sent(server):
@@ -194,16 +202,16 @@ def test_a_portrait_that_is_sent(server):
             assert page.frames[0][0]["frames"]["encoding"] == "jpeg"
             assert page.frames[0][1][:2] == b"\xff\xd8"
 
-    asyncio.run(run())
+    ran(run())
 
 
 def test_the_page_and_what_it_may_open(server):
-    status, text, headers = asyncio.run(get(server, "/avatar"))
+    status, text, headers = ran(get(server, "/avatar"))
     assert status == 200 and headers["Content-Type"].startswith("text/html")
     assert "/v1/avatar" in text and "http://" not in text and "https://" not in text
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
-    status, text, headers = asyncio.run(get(server, "/v1/avatar/portraits"))
+    status, text, headers = ran(get(server, "/v1/avatar/portraits"))
     known = json.loads(text)
     assert status == 200 and known["limits"]["sessions"] == 2 and known["fps"] == 25
     [anna] = known["portraits"]
@@ -256,7 +264,7 @@ def test_wrong_messages_are_answered_and_floods_end(server, tmp_path):
             await page.until(lambda: page.over)
             assert page.socket.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
 
-    asyncio.run(run())
+    ran(run())
 
 
 def test_sessions_and_links_are_bounded(server):
@@ -278,7 +286,7 @@ def test_sessions_and_links_are_bounded(server):
             assert time.monotonic() < limit
             await asyncio.sleep(0.01)
 
-    asyncio.run(run())
+    ran(run())
 
 
 def test_pages_of_other_servers_are_refused(server):
@@ -303,7 +311,7 @@ def test_pages_of_other_servers_are_refused(server):
         assert await status_of({}) == 101
         assert (await get(server, "/v1/avatar/none"))[0] == 404
 
-    asyncio.run(run())
+    ran(run())
 
 
 def test_a_key(net, portrait):
@@ -334,7 +342,7 @@ def test_a_key(net, portrait):
 
     model = model_of(net)
     with AvatarServer(model, {"anna": portrait}, host="0.0.0.0", key=KEY) as server:
-        asyncio.run(run(server))
+        ran(run(server))
 
 
 def test_at_its_end_everybody_is_told(net, portrait):
@@ -347,7 +355,7 @@ def test_at_its_end_everybody_is_told(net, portrait):
             assert not server.alive()
 
     with AvatarServer(model_of(net), {"anna": portrait}) as server:
-        asyncio.run(run(server))
+        ran(run(server))
 
 
 # The command
@@ -376,7 +384,7 @@ def test_the_command(net, tmp_path):
                     await page.speak(babble(8))
                     await page.until(lambda: page.frames[-1][0]["tick"] > 0)
 
-            asyncio.run(run())
+            ran(run())
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0
             rest = process.stdout.read() + process.stderr.read()
