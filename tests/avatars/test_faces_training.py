@@ -27,7 +27,15 @@ from gwm_core.training.faces_data import FIELDS, Performances, rows_of
 from gwm_core.training.faces_hearing import fit_hearing
 from gwm_core.training.faces_loss import aperture, faces_losses
 from gwm_core.training.faces_pool import EVERY, Pool
-from gwm_core.training.hearing import LONGEST_GAP, MASKED, WIDEST_MASK, masked, varied
+from gwm_core.training.hearing import (
+    BREATH,
+    LONGEST_GAP,
+    MASKED,
+    SPECKLE,
+    WIDEST_MASK,
+    masked,
+    varied,
+)
 
 
 def performance(seed, ticks=60):
@@ -95,7 +103,10 @@ def test_windows_are_masked_each_in_its_own_way():
     assert by_frame.sum(axis=1).max() <= 3 * LONGEST_GAP
     assert abs(by_band.any(axis=1).mean() - MASKED) < 0.1
     assert abs(by_frame.any(axis=1).mean() - MASKED) < 0.1
-    assert np.abs(out - sound)[~hidden].max() < 1 and out.dtype == np.float32
+    rough = np.array([(o - s)[~h].std() for o, s, h in zip(out, sound, hidden, strict=True)])
+    assert abs(np.mean(rough > 1.1 * SPECKLE) - MASKED) < 0.1  # as a breath's spectrum is
+    assert 0.9 * SPECKLE < rough.min() and 0.8 * BREATH < rough.max() < 1.1 * BREATH
+    assert out.dtype == np.float32
 
 
 def test_the_aperture_of_the_loss_is_that_of_the_mouth():
