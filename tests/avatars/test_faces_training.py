@@ -251,3 +251,25 @@ def test_a_hearing_learns_from_its_pool(data, tmp_path):
     stem = fit_hearing(data, tmp_path, steps=60, batch=16, ticks=20, start=begun.state_dict(),
                        **sizes)
     assert loss(stem) < 0.5 * before
+
+
+def test_a_stopped_hearing_ends_with_the_same_weights(data, tmp_path, monkeypatch):
+    """What is left out of a step is drawn by the step, not by what came before it."""
+    how = {"steps": 4, "batch": 2, "ticks": 20, "stem_width": 32, "width": 32, "depth": 2,
+           "heads": 2, "window": 8}
+    monkeypatch.setattr("gwm_core.training.fit.SAVED_EVERY", -1.0)
+    whole = fit_hearing(data, tmp_path / "whole", **how)
+    windows = Pool.windows
+
+    def stopping(pool, step, size):
+        if step == 2:
+            raise KeyboardInterrupt
+        return windows(pool, step, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pool, "windows", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            fit_hearing(data, tmp_path / "stopped", **how)
+    again = fit_hearing(data, tmp_path / "stopped", **how)
+    assert all(torch.equal(a, b) for a, b in
+               zip(whole.state_dict().values(), again.state_dict().values(), strict=True))
