@@ -1,7 +1,8 @@
 """What no warp can show: the inside of an opened mouth. Its own pixels where the portrait has them.
 
 Teeth are fixed to the skull, so lips slide over them; tongue and lower teeth go with the jaw.
-Colours are the portrait's own (``Palette``); a flat drawing gets flat areas.
+Colours are the portrait's own (``Palette``); a flat drawing gets flat areas, one in ink alone gets
+ink (``InkMouth``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import numpy as np
 
 from .curves import AT, look
 from .face_frame import smooth
+from .ink_mouth import InkMouth
 from .lips import Lips, Pose
 from .palette import Palette
 
@@ -20,6 +22,7 @@ class MouthLayer:
         self.own = lips.parted
         # Teeth stand in an even arch, whatever the bows of the lips.
         line = lips.inner_top if self.own else (lips.inner_top + lips.inner_bottom) / 2
+        self.inked = InkMouth(lips, palette) if palette.ink is not None else None
         self._root = np.polyval(np.polyfit(AT, line, 2), AT).astype(np.float32)
 
     def kept(self, u, v, pose: Pose) -> np.ndarray:
@@ -50,6 +53,10 @@ class MouthLayer:
         gap = np.maximum(pose.gap, 1e-3)
         depth = np.clip((v - top) / np.maximum(bottom - top, 1e-3), 0, 1)
         soft = max(0.7, 0.006 * tall * (1 - flat))
+        long = min(0.048 * tall, 0.42 * lips.half) * pose.teeth + 0.012 * tall * pose.tuck
+        if self.inked is not None:
+            row = self._teeth(u, v, 0.7 * long, soft)[0] if long > 0.2 else np.zeros_like(v)
+            return self.inked.paint(u, v, s, pose, row)
 
         # Deep inside: darkest behind the upper lip and in the middle.
         glow = (1 - flat) * (0.15 + 0.85 * depth ** 2) * (0.6 + 0.4 * np.minimum(s * s, 1))
@@ -65,15 +72,16 @@ class MouthLayer:
         lit = flat * 0.95 + (1 - flat) * lit * (1 - 0.14 * np.exp(-(x / 0.16) ** 2))
         colour = _over(colour, palette.tongue * lit[:, None], inside)
 
-        long = min(0.048 * tall, 0.42 * lips.half) * pose.teeth + 0.012 * tall * pose.tuck
         if long > 0.2:
-            colour = self._upper_teeth(colour, u, v, top, long, soft, pose)
+            row, shade = self._teeth(u, v, long, soft)
+            colour = _over(colour, palette.tooth * shade[:, None], row)
 
         # The upper lip shades what is close behind it.
         near = np.exp(-np.maximum(v - top, 0) / (0.012 * tall))
         return colour * (1 - 0.45 * (1 - flat) * near)[:, None]
 
-    def _upper_teeth(self, colour, u, v, top, long, soft, pose: Pose):
+    def _teeth(self, u, v, long, soft):
+        """(how much of the upper teeth is seen [n], their shade [n]), ``long`` pixels of them."""
         lips, flat = self.lips, self.palette.flat
         wide = 0.80 * lips.half
         x = u / wide
@@ -92,8 +100,7 @@ class MouthLayer:
         row = smooth((edge - v) / (2 * soft) + 0.5) * within * ends
         shade = 1 - (1 - flat) * (0.62 * place ** 3 + 0.12 * smooth((v - edge) / long + 0.4))
         seam = np.exp(-(np.minimum(across, 1 - across) / 0.10) ** 2)
-        shade = shade * (1 - 0.13 * (1 - flat) * seam)
-        return _over(colour, self.palette.tooth * shade[:, None], row)
+        return row, shade * (1 - 0.13 * (1 - flat) * seam)
 
 
 def _over(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:

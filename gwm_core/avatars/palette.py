@@ -19,7 +19,8 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 @dataclass(frozen=True, eq=False)
 class Palette:
-    """float32 [3], 0..255 each; ``flat`` 0..1: a drawing of even areas (1) or a photo (0)."""
+    """float32 [3], 0..255 each; ``flat`` 0..1: a drawing of even areas (1) or a photo (0);
+    ``ink``: the two colours of a drawing in one ink, its ink and its paper, None for all else."""
 
     skin: np.ndarray
     lip: np.ndarray
@@ -27,6 +28,7 @@ class Palette:
     tooth: np.ndarray
     tongue: np.ndarray
     flat: float
+    ink: tuple[np.ndarray, np.ndarray] | None = None
 
     @classmethod
     def of(cls, image: np.ndarray, points: np.ndarray) -> Palette:
@@ -53,8 +55,10 @@ class Palette:
         whites = at(np.array(whites))
         white = whites[np.argsort(whites @ _GREY)[-4:]].mean(0)
         coloured = _coloured(face)
+        inked = _inked(face)
         return cls(skin, lip, _cavity(lip, skin, dark, coloured), _tooth(white, skin),
-                   _tongue(lip, skin, coloured), _flatness(face))
+                   _tongue(lip, skin, coloured), 1.0 if inked is not None else _flatness(face),
+                   None if coloured else inked)
 
 
 def _crop(image: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -108,13 +112,18 @@ def _tongue(lip: np.ndarray, skin: np.ndarray, coloured: bool) -> np.ndarray:
     return (0.78 * colour).astype(np.float32)
 
 
-def _flatness(face: np.ndarray) -> float:
-    """Share of pixels that equal their neighbours, from none (photo) to most (drawing); all of it
-    for ink on paper."""
+def _inked(face: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The colours of ink and paper, where the face is little else."""
     grey = face.astype(np.float32) @ _GREY
-    ink, paper = np.percentile(grey, (4, 90))
-    if paper - ink > 110 and np.mean((grey < ink + 28) | (grey > paper - 28)) > 0.72:
-        return 1.0
+    dark, light = np.percentile(grey, (4, 90))
+    ink, paper = grey < dark + 28, grey > light - 28
+    if light - dark <= 110 or np.mean(ink | paper) <= 0.72:
+        return None
+    return tuple(np.median(face[where], 0).astype(np.float32) for where in (ink, paper))
+
+
+def _flatness(face: np.ndarray) -> float:
+    """Share of pixels that equal their neighbours, from none (photo) to most (drawing)."""
     shrink = max(min(face.shape[:2]) / 110, 1.0)
     size = [max(int(n / shrink), 2) for n in (face.shape[1], face.shape[0])]
     face = cv2.resize(np.ascontiguousarray(face), size, interpolation=cv2.INTER_AREA)

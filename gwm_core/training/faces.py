@@ -3,8 +3,8 @@
 The stem of the voice is trained first, with a reading of its own that guides the motion; then the
 whole dynamics from there.
 
-Everything is made on this machine from the simulator `faces` (its speech from espeak-ng and
-Festival, needed for the data alone). Resumable: what is there is not made again.
+Everything is made on this machine from the simulator `faces` (its speech from espeak-ng, Festival
+and RHVoice, needed for the data alone). Resumable: what is there is not made again.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from .scene_reader import has_bfloat16
 from .stages import chosen, no_minutes
 
 STAGES = ("performances", "hearing", "motion", "pack")
-COUNT, NATURAL_COUNT, WHISPERED_COUNT, HELD_COUNT = 3000, 2400, 600, 44
+COUNT, NATURAL_COUNT, WHISPERED_COUNT, ENGLISH_COUNT, HELD_COUNT = 3000, 2400, 600, 960, 44
 """Performances of 10 s: 8.3 hours of espeak-ng's voices, 6.7 of voices built from people
-(``voices.NATURAL``), 1.7 of both whispering; and held-out ones, to see how far the training is."""
+(``voices.NATURAL``), 1.7 of both whispering, 2.7 of people who speak English
+(``voices.ENGLISH``); and held-out ones, to see how far the training is."""
 HEARING_STEPS, STEPS, BATCH, TICKS = 3600, 1600, 8, 60
 RATE = 1e-3
 
@@ -52,12 +53,13 @@ def train(work: Path, out: Path | None = None, stages: list[str] | None = None,
             def said(done: int, count: int) -> None:
                 progress(f"performances: {done} of {count}")
 
-            from ..simulators.faces.voices import NATURAL, WHISPERED
+            from ..simulators.faces.voices import ENGLISH, NATURAL, WHISPERED
 
-            # first: they want packages that are often missing, and say so
-            record(work / "data", NATURAL_COUNT, seed, voices=NATURAL, progress=said, first=COUNT)
-            record(work / "data", WHISPERED_COUNT, seed, voices=WHISPERED, progress=said,
-                   first=COUNT + NATURAL_COUNT)
+            first = COUNT  # these first: they want packages that are often missing, and say so
+            for voices, count in ((NATURAL, NATURAL_COUNT), (WHISPERED, WHISPERED_COUNT),
+                                  (ENGLISH, ENGLISH_COUNT)):
+                record(work / "data", count, seed, voices=voices, progress=said, first=first)
+                first += count
             record(work / "data", COUNT, seed, progress=said)
             record(work / "data", HELD_COUNT, seed, "held", _held_voices(), progress=said)
         elif stage == "pack":

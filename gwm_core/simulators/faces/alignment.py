@@ -67,10 +67,11 @@ def align(sound: np.ndarray, words: Sequence[Word]) -> list[Phoneme]:
         raise AvatarError("words: none have a sound; at least one is needed")
     decoder = _decoder()
     text = " ".join([_known(decoder, word) for word in words])
+    count = sum(len(parts) for word in words for _, parts in word)
     found = [_spans(decoder, text, sound, shift) for shift in SHIFTS]
-    spans = [s for s in found if s is not None]
+    spans = [s for s in found if _whole(s, count)]
     for shift in SPARE:
-        if not spans and (one := _spans(decoder, text, sound, shift)) is not None:
+        if not spans and _whole(one := _spans(decoder, text, sound, shift), count):
             spans = [one]
     if not spans:
         raise AvatarError(f"sound: {len(sound) / RATE:.2f} s of it do not fit the "
@@ -78,6 +79,11 @@ def align(sound: np.ndarray, words: Sequence[Word]) -> list[Phoneme]:
     middle = np.clip(np.median(spans, axis=0), 0, len(sound) / RATE)
     return _phonemes(middle, [(name, len(parts)) for word in words for name, parts in word],
                      len(sound) / RATE)
+
+
+def _whole(spans: np.ndarray | None, count: int) -> bool:
+    """Whether a search came through, and through every sound."""
+    return spans is not None and len(spans) == count
 
 
 def _known(decoder, word: Word) -> str:

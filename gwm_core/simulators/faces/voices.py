@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft as fft
 from scipy.signal import lfilter, resample_poly
 
-from . import espeak, festival, flite, piper
+from . import espeak, festival, flite, piper, rhvoice
 from .speech import RATE, Phoneme, Spoken
 from .whisper import whispered
 
@@ -34,6 +34,9 @@ what a seed gives does not depend on what is installed."""
 WHISPERED = tuple(f"whispered:{v}" for k in range(0, len(TRAIN), 4)
                   for v in (TRAIN[k], NATURAL[k // 4 % len(NATURAL)]))
 """Some of both whispering (not by the synthesiser, whose own whisper is held); only had by name."""
+ENGLISH = tuple(f"{manner}{v}" for manner in ("rhvoice:", "rhvoice:", "rhvoice:",
+                                              "whispered:rhvoice:") for v in rhvoice.VOICES)
+"""Voices built from people who speak English, now and then whispering; only had by name."""
 HELD = ("en-us+klatt2", "en-us+grandma", "en-029", "en-029+m1", "en-gb-scotland+f3",
         "en-us+whisper", *(f"flite:{v}" for v in flite.VOICES),
         *(f"piper:{v}" for v in piper.VOICES if piper.installed()))
@@ -55,6 +58,15 @@ def is_festival(voice: str) -> bool:
 
 def is_whispered(voice: str) -> bool:
     return voice.startswith("whispered:")
+
+
+def is_rhvoice(voice: str) -> bool:
+    return voice.startswith("rhvoice:")
+
+
+def in_arpabet(voice: str) -> bool:
+    """Whether the phonemes of a voice are named as flite's are; in IPA otherwise."""
+    return is_flite(voice) or is_rhvoice(voice.removeprefix("whispered:"))
 
 
 def is_piper(voice: str) -> bool:
@@ -105,6 +117,8 @@ def say(text: str, how: Manner) -> Spoken:
     elif is_festival(how.voice):
         spoken = festival.speak(text, how.voice.split(":")[1], how.speed, how.pitch, how.span,
                                 how.seed)
+    elif is_rhvoice(how.voice):
+        spoken = rhvoice.speak(text, how.voice.split(":")[1], how.speed, how.pitch)
     elif is_piper(how.voice):
         spoken = piper.speak(text, how.voice.split(":")[1], how.speed, how.seed)
     else:
