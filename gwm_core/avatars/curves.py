@@ -21,11 +21,15 @@ def table(at: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def look(values: np.ndarray, s: np.ndarray) -> np.ndarray:
     """The table at ``s``; its ends beyond."""
-    x = np.clip((s + 1) * (0.5 * (COUNT - 1)), 0, COUNT - 1)
-    i = np.minimum(x.astype(np.intp), COUNT - 2)
-    return values[i] + np.diff(values)[i] * (x - i.astype(x.dtype))
+    x = (s + 1) * (0.5 * (COUNT - 1))
+    x = np.minimum(np.maximum(x, 0), COUNT - 1)
+    i = x.astype(np.intp)
+    x -= i.astype(x.dtype)
+    steps = np.append(values[1:], values[-1:]) - values  # none after the last
+    return values.take(i, mode="clip") + steps.take(i, mode="clip") * x
 
 
 def cover(v, top, bottom):
     """0..1: how much of a pixel row at v lies between two edges; a thin gap covers its share."""
-    return np.clip(bottom - v + 0.5, 0, 1) - np.clip(top - v + 0.5, 0, 1)
+    low, high = bottom - v + 0.5, top - v + 0.5
+    return np.minimum(np.maximum(low, 0), 1) - np.minimum(np.maximum(high, 0), 1)

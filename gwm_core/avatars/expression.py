@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .face_frame import FaceFrame, smooth
+from .face_frame import FaceFrame, moved_where, smooth
 from .landmarks import INDEX as POINT
 from .motion import INDEX
 
 BROW, BROW_INNER, FROWN, CHEEK = 0.034, 0.026, 0.014, 0.012
+CHEEK_WIDE, CHEEK_TALL = 0.09, 0.07
+FAR = 3.4
+"""Half widths of a brow beyond which its skin no longer moves."""
 _CHANNELS = [INDEX[n] for n in ("brow_left", "brow_right", "brow_inner", "smile")]
 
 
@@ -30,6 +33,15 @@ class Expression:
                 (at[POINT["mouth_left"]], at[POINT["eye_left_lower"]], -1),
                 (at[POINT["mouth_right"]], at[POINT["eye_right_lower"]], 1))]
 
+        # All that can move: brows with the skin around them, cheeks to four of their reaches.
+        spots = [(m[0], FAR * half, m[1] - 0.2, m[1] + 0.2) for _, m, _, half, _ in self.brows]
+        spots += [(e[0], FAR * half, e[1] - 0.2, e[1] + 0.2) for _, _, e, half, _ in self.brows]
+        spots += [(u, 4 * CHEEK_WIDE, v - 4 * CHEEK_TALL, v + 4 * CHEEK_TALL)
+                  for u, v in self.cheeks]
+        at, wide, high, low = np.array(spots).T
+        self.box = (float((at - wide).min()), float((at + wide).max()), float(high.min()),
+                    float(low.max()))
+
     def moves(self, motion: np.ndarray) -> bool:
         return bool(np.any(motion[_CHANNELS]))
 
@@ -37,8 +49,14 @@ class Expression:
         """Pixels -> pixels of the portrait."""
         if not self.moves(motion):
             return x, y
-        left, right, inner, smile = (float(motion[i]) for i in _CHANNELS)
         u, v = self.frame.inward(x, y)
+        u0, u1, v0, v1 = self.box
+        return moved_where((u > u0) & (u < u1) & (v > v0) & (v < v1), self.frame, x, y, u, v,
+                           lambda u, v: self._change(u, v, motion))
+
+    def _change(self, u, v, motion: np.ndarray):
+        """du, dv of places in face heights."""
+        left, right, inner, smile = (float(motion[i]) for i in _CHANNELS)
         du, dv = np.zeros_like(u), np.zeros_like(v)
         for (sign, middle, end, half, room), lift in zip(self.brows, (left, right), strict=True):
             if lift or inner:
@@ -55,8 +73,9 @@ class Expression:
                     du += -sign * FROWN * -inner * close
         if smile > 0:
             for cu, cv in self.cheeks:
-                dv -= CHEEK * smile * np.exp(-((u - cu) / 0.09) ** 2 - ((v - cv) / 0.07) ** 2)
-        return self.frame.moved(x, y, -du, -dv)
+                dv -= CHEEK * smile * np.exp(
+                    -((u - cu) / CHEEK_WIDE) ** 2 - ((v - cv) / CHEEK_TALL) ** 2)
+        return -du, -dv
 
 
 def _within(move: float, room: float) -> float:

@@ -126,6 +126,15 @@ class Eye:
         looks = self.white and bool(gx or gy or wide)
         return LidPose(upper, lower, top, (dx, dy), moves, looks, shut, wide)
 
+    def near(self, u, v, pose: LidPose) -> np.ndarray:
+        """bool: where lids or an eye without white can move anything."""
+        wide = 1.0 if self.white else 1.9
+        top, low = min(float(self.brow.min()), float(pose.upper.min()) - self.lash), self.cheek
+        if not self.white:
+            tall = 1.3 * 1.9 * 0.6 * self.open
+            top, low = min(top, -tall), max(low, tall)
+        return (np.abs(u) < wide * self.half) & (v > top) & (v < low)
+
     def follow(self, u, v, pose: LidPose):
         """(u, v) before an eye without white looked about or widened: it moves as a whole, with
         the skin around it."""

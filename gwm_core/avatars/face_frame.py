@@ -84,7 +84,20 @@ class Axis:
                 y + (du * self.along[1] + dv * self.along[0]))
 
 
+def moved_where(near: np.ndarray, axis: Axis, x, y, u, v, change):
+    """Pixels x, y moved by ``change(u, v)`` -> du, dv, their places u, v in ``axis``. It is only
+    asked for the rows and columns in which something is ``near``: it is 0 elsewhere."""
+    part: tuple = (near,)
+    if near.ndim == 2:
+        part = tuple(slice(at[0], at[-1] + 1) if len(at) else slice(0)
+                     for at in (np.flatnonzero(near.any(1)), np.flatnonzero(near.any(0))))
+    du, dv = change(u[part], v[part])
+    x, y = x.copy(), y.copy()
+    x[part], y[part] = axis.moved(x[part], y[part], du, dv)
+    return x, y
+
+
 def smooth(x: np.ndarray) -> np.ndarray:
     """0 below 0, 1 above 1, a cubic with level ends between."""
-    x = np.clip(x, 0, 1)
+    x = np.minimum(np.maximum(x, 0), 1)  # np.clip costs more than its work here
     return x * x * (3 - 2 * x)

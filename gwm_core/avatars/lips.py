@@ -23,6 +23,8 @@ PARTED = 0.012
 """From this gap on, in face heights, the lips of a portrait are parted."""
 SPOKEN = 0.15
 """From here a channel of the mouth counts as speech."""
+JAW_ENDS = 1.7
+"""Reaches of the jaw at which it moves nothing any more: by 1/4000 of its way."""
 _TOP = ("lip_top_left", "lip_top", "lip_top_right")
 _BOTTOM = ("lip_bottom_left", "lip_bottom", "lip_bottom_right")
 _INNER_TOP = ("inner_top_left", "inner_top", "inner_top_right")
@@ -124,12 +126,22 @@ class Lips:
         return (max(1 - close, 0) * (1 - 0.85 * press) * (1 - 0.8 * bite)
                 * (1 - float(smooth(np.float64(spoken / SPOKEN)))))
 
+    def near(self, u, v, pose: Pose) -> np.ndarray:
+        """bool: where ``backward`` can move anything."""
+        room = self._room(pose)
+        low = max(self.neck, self.narrow + pose.chin)
+        high = min(self.nose - 0.02 * self.tall, float(pose.outer_top.min()))
+        wide = max(max(self.reach * self.half, pose.half) + room, JAW_ENDS * self.jaw_reach)
+        return (np.abs(u) < wide) & (v > high) & (v < low)
+
+    def _room(self, pose: Pose) -> float:
+        return max((self.reach - 1) * self.half + self.half - pose.half, 0.7 * self.half)
+
     def columns(self, u, v, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
         """(u of the portrait, s: 0 the middle, -1 and 1 the corners) of places in the frame."""
         shift = self.half - pose.half
         far = np.abs(u)
-        room = max((self.reach - 1) * self.half + shift, 0.7 * self.half)
-        fade = 1 - smooth((far - pose.half) / room)
+        fade = 1 - smooth((far - pose.half) / self._room(pose))
         side = np.where(far < pose.half, u * (shift / pose.half), np.sign(u) * (shift * fade))
         # The width of the lips does not reach the nose, nor the chin.
         middle = len(AT) // 2

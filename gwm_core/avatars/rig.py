@@ -26,7 +26,7 @@ from .coarse_map import Box, CoarseMap
 from .curves import cover, look
 from .expression import Expression
 from .eyes import Eye, LidPose
-from .face_frame import FaceFrame
+from .face_frame import FaceFrame, moved_where
 from .head_warp import HeadWarp
 from .landmarks import INDEX as POINT
 from .layers import Figure, Sheet, sample
@@ -150,16 +150,22 @@ class Rig:
     def _sheet(self, x, y, state: _State):
         """Places of the face at rest -> of the portrait, as one sheet: right outside of mouth and
         eyes, and where those are covered."""
+        def lidded(u, v):
+            at, down = eye.follow(u, v, pose)
+            above, below, top, bottom = eye.skin(at, down, pose)
+            return at - u, np.where(down < (top + bottom) / 2, above, below) - v
+
+        def spoken(u, v):
+            source, down, _ = self._lip_sheet(u, v, state.lips)
+            return source - u, down - v
+
         for eye, pose in zip(self.eyes, state.lids, strict=True):
             if pose.moves:
                 u, v = eye.axis.local(x, y)
-                at, down = eye.follow(u, v, pose)
-                above, below, top, bottom = eye.skin(at, down, pose)
-                down = np.where(down < (top + bottom) / 2, above, below)
-                x, y = eye.axis.moved(x, y, at - u, down - v)
+                x, y = moved_where(eye.near(u, v, pose), eye.axis, x, y, u, v, lidded)
         u, v = self.lips.axis.local(x, y)
-        source, down, _ = self._lip_sheet(u, v, state.lips)
-        x, y = self.lips.axis.moved(x, y, source - u, down - v)
+        near = self.lips.near(u, v, state.lips)
+        x, y = moved_where(near, self.lips.axis, x, y, u, v, spoken)
         return self.expression.backward(x, y, state.motion)
 
     def _lip_sheet(self, u, v, lips: Pose):

@@ -94,7 +94,8 @@ def perform(seed: int, split: str = "train", voice: str | None = None,
     state, so that the same seed may give sounds that differ in phase and by a few ms.
 
     split: "train" or "held" (vocabulary, and voices when ``voice`` is left out); voice: one of
-    ``voices.TRAIN``, ``NATURAL``, ``ENGLISH`` or ``HELD``; layout: one of ``LAYOUTS`` (left out: drawn).
+    ``voices.TRAIN``, ``NATURAL``, ``WHISPERED``, ``ENGLISH`` or ``HELD``; layout: one of
+    ``LAYOUTS`` (left out: drawn).
     AvatarError names what does not fit, or that the synthesiser is not installed.
     """
     if split not in SPLITS:
