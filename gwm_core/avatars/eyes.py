@@ -248,9 +248,11 @@ class Eye:
         lid = float(look(self.upper, np.float32(self.iris[0] / self.half)))
         return self.iris[1] - self.radius < lid + 0.06 * self.open
 
-    def without_iris(self, image: np.ndarray, shaded: float) -> None:
+    def without_iris(self, image: np.ndarray, shaded: float, paper: np.ndarray | None = None
+                     ) -> None:
         """Fills in ``image``, the portrait, what the iris hides of the white around it; ``shaded``
-        0..1: how much of the lid's shadow lies on it."""
+        0..1: how much of the lid's shadow lies on it. paper [3]: the white of a drawing in one ink,
+        where hardly any is seen beside the iris."""
         if not self.white:
             return
         reach = 1.3 * max(self.half, self.open)
@@ -262,6 +264,12 @@ class Eye:
         u, v = self.axis.local(*centres((x0, y0, x0 + part.shape[1], y0 + part.shape[0])))
         away = self._away(u, v)
         s = u / self.half
+        if paper is not None:
+            inside = ((v > look(self.upper + self.edge, s)) & (v < look(self.lower - self.edge_low, s))
+                      & (np.abs(s) < 1))
+            share = (smooth((RING - away) / 0.12) * inside)[..., None]
+            part[:] = np.clip(part + (paper - part) * share + 0.5, 0, 255).astype(np.uint8)
+            return
         known = ((np.abs(s) < (0.8 if self.box else 0.97)) & (away > RING + 0.02)
                  & (v > look(self.upper + 1.15 * self.edge, s))
                  & (v < look(self.lower - 1.15 * self.edge_low, s)))

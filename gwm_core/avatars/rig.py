@@ -87,7 +87,8 @@ class Rig:
         self.eyes[1].match(self.eyes[0])
         self._whites = self.image.copy()
         for eye in self.eyes:
-            eye.without_iris(self._whites, 1 - self.palette.flat)
+            eye.without_iris(self._whites, 1 - self.palette.flat,
+                             self.palette.ink and self.palette.ink[1])
         # Skin that is stretched far shows streaks; softened along the lid it does not.
         self._soft = cv2.GaussianBlur(self.image, (0, 0), sigmaX=max(0.02 * self.frame.height, 0.3),
                                       sigmaY=0.3)
