@@ -265,8 +265,8 @@ class Eye:
         away = self._away(u, v)
         s = u / self.half
         if paper is not None:
-            inside = ((v > look(self.upper + self.edge, s)) & (v < look(self.lower - self.edge_low, s))
-                      & (np.abs(s) < 1))
+            inside = ((v > look(self.upper + self.edge, s)) & (np.abs(s) < 1)
+                      & (v < look(self.lower - self.edge_low, s)))
             share = (smooth((RING - away) / 0.12) * inside)[..., None]
             part[:] = np.clip(part + (paper - part) * share + 0.5, 0, 255).astype(np.uint8)
             return

@@ -24,6 +24,8 @@ from gwm_core.simulators.faces.faces import Face
 PORTRAITS = Path(__file__).parent / "portraits"
 POINTS = json.loads((PORTRAITS / "points.json").read_text())
 HEAD = ("yaw", "pitch", "roll", "sway", "breath")
+NARROW = 9_840_473
+"""A face whose iris fills its eye."""
 
 
 def move(**channels: float) -> np.ndarray:
@@ -383,3 +385,34 @@ def test_whites_beside_large_irises_and_in_the_shade_are_found(seed, style, whit
     picture, _ = face.draw(move(), size=256)
     points = load_finder().find_or_default(picture)[0]  # as the product finds them
     assert [eye.white for eye in Rig(Character(picture, points), size=256).eyes] == [white] * 2
+
+
+@every
+def test_what_is_left_out_does_not_move(name, monkeypatch):
+    """Lips, lids and brows are worked out only where they move anything."""
+    face = rig(name, 256)
+    motions = [random_motion(seed) for seed in range(6)]
+    fast = [(face.draw(m, rest=0.0), face.points(m)) for m in motions]
+
+    def everywhere(u, *_):
+        return np.ones_like(u, bool)
+
+    monkeypatch.setattr(face.lips, "near", everywhere)
+    for eye in face.eyes:
+        monkeypatch.setattr(eye, "near", everywhere)
+    monkeypatch.setattr(face.expression, "box", (-9.0, 9.0, -9.0, 9.0))
+    for motion, (frame, points) in zip(motions, fast, strict=True):
+        assert np.abs(face.draw(motion, rest=0.0).astype(int) - frame).max() <= 2
+        assert np.abs(face.points(motion) - points).max() < 0.02
+
+
+def test_an_iris_of_an_ink_drawing_leaves_paper_behind():
+    """In narrow drawn eyes hardly any white is seen that could tell its colour."""
+    picture, points = Face(NARROW, style="ink", split="held").draw(move(), size=192)
+    face = Rig(Character(picture, np.asarray(points, np.float32)))
+    _, paper = face.palette.ink
+    for eye in face.eyes:
+        u = eye.iris[0] - np.linspace(0.55, 0.95, 9) * eye.radius  # what it leaves to the right
+        x, y = (np.floor(at).astype(int) for at in eye.axis.picture(u, np.full(9, eye.iris[1])))
+        before, after = (face.draw(m)[y, x].mean() for m in (move(), move(gaze_x=0.7)))
+        assert after > before + 25 and after > 0.6 * paper.mean()
