@@ -21,6 +21,8 @@ from .motion import INDEX
 
 RING = 1.16
 """Radii of the iris, with the white close around that goes along."""
+ALONG = 1.9
+"""Of ``Eye._out``: so far skin goes along with an eye without white."""
 
 
 _MOST = np.abs(AT) < 0.7
@@ -128,12 +130,13 @@ class Eye:
 
     def near(self, u, v, pose: LidPose) -> np.ndarray:
         """bool: where lids or an eye without white can move anything."""
-        wide = 1.0 if self.white else 1.9
-        top, low = min(float(self.brow.min()), float(pose.upper.min()) - self.lash), self.cheek
-        if not self.white:
-            tall = 1.3 * 1.9 * 0.6 * self.open
-            top, low = min(top, -tall), max(low, tall)
-        return (np.abs(u) < wide * self.half) & (v > top) & (v < low)
+        top = min(float(self.brow.min()), float(pose.upper.min()) - self.lash)
+        near = (np.abs(u) < self.half) & (v > top) & (v < self.cheek)
+        return near if self.white else near | (self._out(u, v, pose) < ALONG)
+
+    def _out(self, u, v, pose: LidPose):
+        """How far out of an eye without white, wherever it looks: 1 at its corners."""
+        return np.hypot(u / self.half, (v - pose.gaze[1]) / (0.6 * self.open))
 
     def follow(self, u, v, pose: LidPose):
         """(u, v) before an eye without white looked about or widened: it moves as a whole, with
@@ -141,8 +144,7 @@ class Eye:
         dx, dy = pose.gaze
         if self.white or not (dx or dy or pose.wide):
             return u, v
-        out = np.hypot(u / self.half, (v - dy) / (0.6 * self.open))
-        weight = smooth((1.9 - out) / 0.8)
+        weight = smooth((ALONG - self._out(u, v, pose)) / 0.8)
         v = v - dy * weight
         return u - dx * weight, v * (1 - 0.13 * pose.wide * weight)
 

