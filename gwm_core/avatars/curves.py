@@ -19,14 +19,26 @@ def table(at: np.ndarray, values: np.ndarray) -> np.ndarray:
         np.clip(AT, at[0], at[-1])).astype(np.float32)
 
 
+class Places:
+    """Where ``s`` is in tables, worked out once for all that are looked up there."""
+
+    def __init__(self, s: np.ndarray) -> None:
+        x = (s + 1) * (0.5 * (COUNT - 1))
+        x = np.minimum(np.maximum(x, 0), COUNT - 1)
+        self._before = x.astype(np.intp)
+        x -= self._before.astype(x.dtype)
+        self._share = x
+
+    def look(self, values: np.ndarray) -> np.ndarray:
+        """The table at ``s``; its ends beyond."""
+        steps = np.append(values[1:], values[-1:]) - values  # none after the last
+        at = self._before
+        return values.take(at, mode="clip") + steps.take(at, mode="clip") * self._share
+
+
 def look(values: np.ndarray, s: np.ndarray) -> np.ndarray:
     """The table at ``s``; its ends beyond."""
-    x = (s + 1) * (0.5 * (COUNT - 1))
-    x = np.minimum(np.maximum(x, 0), COUNT - 1)
-    i = x.astype(np.intp)
-    x -= i.astype(x.dtype)
-    steps = np.append(values[1:], values[-1:]) - values  # none after the last
-    return values.take(i, mode="clip") + steps.take(i, mode="clip") * x
+    return Places(s).look(values)
 
 
 def cover(v, top, bottom):

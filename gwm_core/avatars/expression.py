@@ -1,10 +1,15 @@
-"""Brows and cheeks: soft bumps in the skin, as a backward map in face heights."""
+"""Brows and cheeks: soft bumps in the skin, as a backward map of pixels.
+
+Each bump has its own shape, a motion only says how high it is: shapes are tables that are made
+once, in face heights about the brows, and summed for a motion.
+"""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from .face_frame import FaceFrame, moved_where, smooth
+from .face_frame import FaceFrame, smooth
 from .landmarks import INDEX as POINT
 from .motion import INDEX
 
@@ -12,6 +17,8 @@ BROW, BROW_INNER, FROWN, CHEEK = 0.034, 0.026, 0.014, 0.012
 CHEEK_WIDE, CHEEK_TALL = 0.09, 0.07
 FAR = 3.4
 """Half widths of a brow beyond which its skin no longer moves."""
+CELLS = 192
+"""Cells of the tables per face height."""
 _CHANNELS = [INDEX[n] for n in ("brow_left", "brow_right", "brow_inner", "smile")]
 
 
@@ -39,43 +46,55 @@ class Expression:
         spots += [(u, 4 * CHEEK_WIDE, v - 4 * CHEEK_TALL, v + 4 * CHEEK_TALL)
                   for u, v in self.cheeks]
         at, wide, high, low = np.array(spots).T
-        self.box = (float((at - wide).min()), float((at + wide).max()), float(high.min()),
-                    float(low.max()))
+        self._corner = float((at - wide).min()), float(high.min())
+        size = float((at + wide).max()) - self._corner[0], float(low.max()) - self._corner[1]
+        columns, rows = (int(np.ceil(CELLS * n)) + 1 for n in size)
+        self._shapes = self._bumps(*np.meshgrid(self._corner[0] + np.arange(columns) / CELLS,
+                                                self._corner[1] + np.arange(rows) / CELLS))
 
     def moves(self, motion: np.ndarray) -> bool:
         return bool(np.any(motion[_CHANNELS]))
 
-    def backward(self, x, y, motion: np.ndarray):
-        """Pixels -> pixels of the portrait."""
+    def pose(self, motion: np.ndarray) -> np.ndarray | None:
+        """How far the skin goes in ``motion`` [24]: pixels of the picture along x and y, float32
+        [2, rows, columns] over the tables; None where it stays."""
         if not self.moves(motion):
+            return None
+        left, right, inner, smile = (float(motion[i]) for i in _CHANNELS)
+        along, down = [], []
+        for (sign, _, _, _, room), lift in zip(self.brows, (left, right), strict=True):
+            # Down, a brow has less room than up.
+            down += [_within(BROW * lift, room), _within(BROW_INNER * inner, room)]
+            along += [0.0, sign * FROWN * min(inner, 0.0)]
+        down.append(CHEEK * max(smile, 0.0))
+        along.append(0.0)
+        x, y = self.frame.moved(0.0, 0.0, -np.array(along), np.array(down))
+        return np.tensordot(np.stack([x, y]).astype(np.float32), self._shapes, 1)
+
+    def backward(self, x, y, pose: np.ndarray | None):
+        """Pixels -> pixels of the portrait, of what ``pose`` gave."""
+        if pose is None:
             return x, y
         u, v = self.frame.inward(x, y)
-        u0, u1, v0, v1 = self.box
-        return moved_where((u > u0) & (u < u1) & (v > v0) & (v < v1), self.frame, x, y, u, v,
-                           lambda u, v: self._change(u, v, motion))
+        at = [np.float32((place - first) * CELLS).reshape(-1, np.shape(x)[-1])
+              for place, first in zip((u, v), self._corner, strict=True)]
+        dx, dy = (cv2.remap(table, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+                  for table in pose)
+        return x + dx.reshape(np.shape(x)), y + dy.reshape(np.shape(y))
 
-    def _change(self, u, v, motion: np.ndarray):
-        """du, dv of places in face heights."""
-        left, right, inner, smile = (float(motion[i]) for i in _CHANNELS)
-        du, dv = np.zeros_like(u), np.zeros_like(v)
-        for (sign, middle, end, half, room), lift in zip(self.brows, (left, right), strict=True):
-            if lift or inner:
-                line = middle[1] + (end[1] - middle[1]) * np.clip(
-                    (u - middle[0]) / (end[0] - middle[0] - sign * 1e-6), 0, 1)
-                tall = np.where(v < line, smooth(1 - (line - v) / 0.17),
-                                smooth(1 - (v - line) / room))
-                # Down, a brow has less room than up.
-                wide = smooth(1.9 - np.abs(u - middle[0]) / half)
-                dv -= _within(BROW * lift, room) * tall * wide
-                close = np.exp(-((u - end[0]) / (0.85 * half)) ** 2) * tall
-                dv -= _within(BROW_INNER * inner, room) * close
-                if inner < 0:
-                    du += -sign * FROWN * -inner * close
-        if smile > 0:
-            for cu, cv in self.cheeks:
-                dv -= CHEEK * smile * np.exp(
-                    -((u - cu) / CHEEK_WIDE) ** 2 - ((v - cv) / CHEEK_TALL) ** 2)
-        return -du, -dv
+    def _bumps(self, u, v) -> np.ndarray:
+        """float32 [5, rows, columns], 0..1, at places in face heights: both brows, each as a whole
+        and at its inner end, and the cheeks."""
+        shapes = []
+        for sign, middle, end, half, room in self.brows:
+            line = middle[1] + (end[1] - middle[1]) * np.clip(
+                (u - middle[0]) / (end[0] - middle[0] - sign * 1e-6), 0, 1)
+            tall = np.where(v < line, smooth(1 - (line - v) / 0.17), smooth(1 - (v - line) / room))
+            shapes.append(tall * smooth(1.9 - np.abs(u - middle[0]) / half))
+            shapes.append(np.exp(-((u - end[0]) / (0.85 * half)) ** 2) * tall)
+        shapes.append(sum(np.exp(-((u - cu) / CHEEK_WIDE) ** 2 - ((v - cv) / CHEEK_TALL) ** 2)
+                          for cu, cv in self.cheeks))
+        return np.stack(shapes).astype(np.float32)
 
 
 def _within(move: float, room: float) -> float:

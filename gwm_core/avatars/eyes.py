@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .coarse_map import centres
-from .curves import AT, cover, look
+from .curves import AT, Places, cover, look
 from .eye_look import EyeLook, fills_box
 from .face_frame import Axis, FaceFrame, smooth
 from .landmarks import INDEX as POINT
@@ -152,11 +152,12 @@ class Eye:
         """(v of the portrait for the upper lid, for the lower one, edge between lid and eyeball
         above, below): all in pixels."""
         s = u / self.half
-        upper, move_up = look(self.upper, s), look(pose.upper - self.upper, s)
-        lower, move_down = look(self.lower, s), look(pose.lower - self.lower, s)
+        at = Places(s)
+        upper, move_up = at.look(self.upper), at.look(pose.upper - self.upper)
+        lower, move_down = at.look(self.lower), at.look(pose.lower - self.lower)
         lash, floor = upper + move_up - self.lash, lower + move_down
         if self.clear:
-            brow = look(self.brow, s)
+            brow = at.look(self.brow)
             share = np.clip((v - brow) / np.maximum(lash - brow, 1e-3), 0, 1)
             above = v - share * move_up
         else:
@@ -168,8 +169,8 @@ class Eye:
         within = np.abs(s) < 1
         end = (self.rim - 0.03 * self.open) * pose.shut * np.maximum(1 - s * s, 0)
         slit = self.slit * pose.shut * np.sqrt(np.maximum(1 - s * s, 0))
-        high = upper + move_up + look(self.edge, s) * (open_ * within) + end - slit
-        low = floor - look(self.edge_low, s) * (open_ * within) + end + slit
+        high = upper + move_up + at.look(self.edge) * (open_ * within) + end - slit
+        low = floor - at.look(self.edge_low) * (open_ * within) + end + slit
         return above, below, high, low
 
     def lid_patch(self, u, v, pose: LidPose, soft: float):
@@ -179,9 +180,10 @@ class Eye:
         if self.clear:
             return None
         s = u / self.half
-        upper, move = look(self.upper, s), look(pose.upper - self.upper, s)
+        at = Places(s)
+        upper, move = at.look(self.upper), at.look(pose.upper - self.upper)
         begin = v - upper + self.lash
-        source = look(self.lower, s) + (0.12 + 0.2 * np.clip(1 - begin / np.maximum(move, 1e-3),
+        source = at.look(self.lower) + (0.12 + 0.2 * np.clip(1 - begin / np.maximum(move, 1e-3),
                                                              0, 1)) * self.open
         weight = (smooth(begin / (1 + 0.3 * soft * self.open) + 0.5)
                   * np.clip(upper + move - self.lash - v + 0.5, 0, 1) * (np.abs(s) < 1))
@@ -200,17 +202,17 @@ class Eye:
         stretch = float((pose.upper - self.upper).max() / room[_MOST].mean())
         if stretch < 0.5:
             return None
-        s = u / self.half
-        share = (above - look(self.brow, s)) / look(room, s)
+        at = Places(u / self.half)
+        share = (above - at.look(self.brow)) / at.look(room)
         return min(stretch - 0.5, 1.0) * smooth(share / 0.3) * smooth((1.0 - share) / 0.15)
 
     def white_at(self, u, v, pose: LidPose):
         """v of the portrait of the eyeball itself, which stays where it is. Wide open, what the
         lid had covered is not in the picture: its place is stretched."""
-        s = u / self.half
-        lower, upper, top = look(self.lower, s), look(self.upper, s), look(pose.top, s)
+        at = Places(u / self.half)
+        lower, upper, top = (at.look(curve) for curve in (self.lower, self.upper, pose.top))
         v = lower - (lower - v) * (lower - upper) / np.maximum(lower - top, 1e-3)
-        return np.maximum(v, upper + look(self.edge, s))
+        return np.maximum(v, upper + at.look(self.edge))
 
     def iris_at(self, u, v, pose: LidPose):
         """(u, v of the portrait, 0..1 how much, whether beyond its rim) of the iris, where it
@@ -221,8 +223,8 @@ class Eye:
         u, v = u - dx, v - dy
         away = self._away(u, v)
         share = smooth((RING - away) / (RING - 0.96))
-        s = u / self.half
-        high, low = (look(curve, s) for curve in (self.upper + self.edge,
+        at = Places(u / self.half)
+        high, low = (at.look(curve) for curve in (self.upper + self.edge,
                                                   self.lower - self.edge_low))
         return u, np.clip(v, high, np.maximum(low, high)), share, away > 0.96
 

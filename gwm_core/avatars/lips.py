@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .curves import AT, look, table
+from .curves import AT, Places, table
 from .face_frame import Axis, FaceFrame, smooth
 from .landmarks import INDEX as POINT
 from .motion import INDEX
@@ -157,10 +157,11 @@ class Lips:
         source, s = self.columns(u, v, pose)
         beyond = np.maximum(np.abs(s) - 1, 0)
         fade = 1 - smooth(beyond / (self.reach - 1))
+        at = Places(s)
 
         def moved(now: np.ndarray, was: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            move = look(now - was, s) * fade
-            return look(was, s) + move, move
+            move = at.look(now - was) * fade
+            return at.look(was) + move, move
 
         outer, outer_move = moved(pose.outer_top, self.outer_top)
         inner, inner_move = moved(pose.inner_top, self.inner_top)
@@ -170,7 +171,7 @@ class Lips:
 
         inner, inner_move = moved(pose.inner_bottom, self.inner_bottom)
         outer, outer_move = moved(pose.outer_bottom, self.outer_bottom)
-        jaw = pose.chin * np.exp(-(source / self.jaw_reach) ** 4)
+        jaw = pose.chin * np.exp(-((source / self.jaw_reach) ** 2) ** 2)  # a fourth power is slow
         chin = np.maximum(self.chin + jaw, outer + 0.02 * self.tall)
         lip = np.clip((v - inner) / np.maximum(outer - inner, 1e-3), 0, 1)
         below = np.clip((v - outer) / (chin - outer), 0, 1)

@@ -45,12 +45,12 @@ SETTLED = 15
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """One motion, worked out: the lips, the lids of both eyes, and where the cells of the coarse
-    map are on the face with its head at rest."""
+    """One motion, worked out: the lips, the lids of both eyes, brows and cheeks, and where the
+    cells of the coarse map are on the face with its head at rest."""
 
-    motion: np.ndarray
     lips: Pose
     lids: list[LidPose]
+    skin: np.ndarray | None
     x: np.ndarray
     y: np.ndarray
 
@@ -145,8 +145,8 @@ class Rig:
         x, y = self._map.x, self._map.y
         if self.head.moves(motion):
             x, y = self.head.backward(x, y, motion)
-        return _State(motion, self.lips.pose(motion, rest),
-                      [eye.lids(motion) for eye in self.eyes], x, y)
+        return _State(self.lips.pose(motion, rest), [eye.lids(motion) for eye in self.eyes],
+                      self.expression.pose(motion), x, y)
 
     def _sheet(self, x, y, state: _State):
         """Places of the face at rest -> of the portrait, as one sheet: right outside of mouth and
@@ -167,7 +167,7 @@ class Rig:
         u, v = self.lips.axis.local(x, y)
         near = self.lips.near(u, v, state.lips)
         x, y = moved_where(near, self.lips.axis, x, y, u, v, spoken)
-        return self.expression.backward(x, y, state.motion)
+        return self.expression.backward(x, y, state.skin)
 
     def _lip_sheet(self, u, v, lips: Pose):
         source, upper, lower, s = self.lips.backward(u, v, lips)
@@ -188,7 +188,7 @@ class Rig:
         above, below, high, low = eye.skin(u, v, pose)
 
         def skin(v) -> np.ndarray:
-            place = self.expression.backward(*eye.axis.picture(u, v), state.motion)
+            place = self.expression.backward(*eye.axis.picture(u, v), state.skin)
             return self.picture.at(*place, box).astype(np.float32)
 
         if pose.looks:
@@ -208,7 +208,7 @@ class Rig:
             upper += (skin(patch[0]) - upper) * patch[1][..., None]
         smear = eye.smear(u, above, pose)
         if smear is not None and self.palette.flat < 1:
-            place = self.expression.backward(*eye.axis.picture(u, above), state.motion)
+            place = self.expression.backward(*eye.axis.picture(u, above), state.skin)
             smear = (1 - self.palette.flat) * smear[..., None]
             upper += (sample(self._soft, *place) - upper) * smear
         lid = upper + (lower - upper) * split
@@ -236,7 +236,7 @@ class Rig:
         lips, axis = state.lips, self.lips.axis
         u, v = axis.local(*self._map.fine_in(box, state.x, state.y))
         source, down, s = self._lip_sheet(u, v, lips)
-        place = self.expression.backward(*axis.picture(source, down), state.motion)
+        place = self.expression.backward(*axis.picture(source, down), state.skin)
         result = self.picture.at(*place, box).astype(np.float32)
         inside = self._inside(v, s, lips)
         show = inside > 0
