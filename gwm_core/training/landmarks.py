@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -28,6 +29,9 @@ from .scene_reader import has_bfloat16
 
 FACES, NET_STEPS, DETECTOR_STEPS = 10_000, 4_600, 3_900
 NET_BATCH, DETECTOR_BATCH = 16, 12
+BEARDED, BEARD_STEPS, BEARD_RATE, BEARD_SHARE = 3_000, 4_000, 6e-4, 0.4
+"""Faces with hair about the mouth, few in any crowd: drawn besides, and so many of a batch in the
+last steps of the net."""
 JUDGE = Path(__file__).parents[1] / "evaluation" / "judges" / "landmarks.safetensors"
 JUDGE_SEED = 7001
 UNIT = 25.0
@@ -107,6 +111,27 @@ def train_net(drawings: Drawings, out: Path, steps: int = NET_STEPS, seed: int =
     return fit(net, plan, out / "net" / "run.safetensors", {"seed": seed}, parts, progress)
 
 
+def train_beards(net: LandmarkNet, faces: Drawings, bearded: Drawings, out: Path,
+                 steps: int = BEARD_STEPS, seed: int = 0,
+                 progress: Callable[[dict], None] | None = None) -> LandmarkNet:
+    """``net`` after ``steps`` more in which many are ``bearded``; goes on from ``out``."""
+    torch.manual_seed(seed)
+    both, fast = faces + bearded, has_bfloat16()
+
+    def parts(step: int) -> dict[str, Tensor]:
+        draw = rng(seed, "bearded crops", step)
+        which = np.where(draw.random(NET_BATCH) < BEARD_SHARE,
+                         len(faces) + draw.integers(len(bearded), size=NET_BATCH),
+                         draw.integers(len(faces), size=NET_BATCH))
+        batch = crops(both, draw, NET_BATCH, only=which)
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            return net_losses(net, torch.from_numpy(batch.pixels).permute(0, 3, 1, 2),
+                              torch.from_numpy(batch.points), torch.from_numpy(batch.face))
+
+    plan = Plan(steps, BEARD_RATE, clip=3.0, every=100, fall=0.7)
+    return fit(net, plan, out / "beards" / "run.safetensors", {"seed": seed}, parts, progress)
+
+
 def train_detector(drawings: Drawings, out: Path, steps: int = DETECTOR_STEPS, seed: int = 0,
                    progress: Callable[[dict], None] | None = None) -> FaceDetector:
     """The detector after ``steps``; goes on from ``out``."""
@@ -125,14 +150,17 @@ def train_detector(drawings: Drawings, out: Path, steps: int = DETECTOR_STEPS, s
 
 
 def train(work: Path, out: Path, *, faces: int = FACES, net_steps: int = NET_STEPS,
-          detector_steps: int = DETECTOR_STEPS, seed: int = 0,
+          beard_steps: int = BEARD_STEPS, detector_steps: int = DETECTOR_STEPS, seed: int = 0,
           progress: Callable[[dict], None] | None = None) -> dict[str, float]:
     """Draw, train, score and store a finder at ``out``; returns its scores."""
     from .landmarks_eval import score
 
     cv2.setNumThreads(1)
     drawings = Drawings(collect(work / f"faces-{seed}", faces, seed, progress=progress))
+    bearded = Drawings(collect(work / f"beards-{seed}", min(BEARDED, faces), seed,
+                               progress=progress, bearded=True))
     net = train_net(drawings, work / f"run-{seed}", net_steps, seed, progress)
+    net = train_beards(net, drawings, bearded, work / f"run-{seed}", beard_steps, seed, progress)
     detector = train_detector(drawings, work / f"run-{seed}", detector_steps, seed, progress)
     save_finder(out, detector, net)
     scores = score(load_finder(out))
@@ -147,10 +175,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="where the finder goes")
     parser.add_argument("--faces", type=int, default=FACES)
     parser.add_argument("--net-steps", type=int, default=NET_STEPS)
+    parser.add_argument("--beard-steps", type=int, default=BEARD_STEPS)
     parser.add_argument("--detector-steps", type=int, default=DETECTOR_STEPS)
     args = parser.parse_args(argv)
     scores = train(args.work, args.out or (JUDGE if args.judge else SHIPPED), faces=args.faces,
-                   net_steps=args.net_steps, detector_steps=args.detector_steps,
+                   net_steps=args.net_steps, beard_steps=args.beard_steps,
+                   detector_steps=args.detector_steps,
                    seed=JUDGE_SEED if args.judge else 0,
                    progress=lambda line: print(json.dumps(line), flush=True))
     print(json.dumps(scores, indent=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 
 from ..avatars.face_crop import AROUND, FaceCrop
 from ..avatars.landmarks import INDEX, MIRROR, face_height
+from ..avatars.motion import group
 from ..model.landmark_net import CELL, SIDE, TYPICAL
 from ..noise import rng
 from .landmarks_looks import Draw, blurred, nothing, varied
@@ -20,6 +22,7 @@ DRAWN = 160
 """Pixels a side of what is kept; a crop shows about three quarters of it."""
 SHARD, MOTIONS = 500, 4
 """Faces a file, and motions of one identity (the first is what costs)."""
+BEARDS = {"beard", "moustache"}
 CANVAS = 128
 """Pixels a side of what the detector learns from."""
 SMALLEST, LARGEST = 15.0, 66.0
@@ -28,8 +31,11 @@ SMALLEST, LARGEST = 15.0, 66.0
 
 def collect(folder: Path, count: int, seed: int = 0, split: str = "train",
             styles: Sequence[str] | None = None, shard: int = SHARD,
-            progress: Callable[[dict], None] | None = None) -> list[Path]:
+            progress: Callable[[dict], None] | None = None, bearded: bool = False) -> list[Path]:
     """Draw ``count`` faces, four motions of each identity; goes on where it was stopped.
+
+    bearded: only people with a beard or a moustache, in any of ``styles``, every other time with
+    their mouth shut: hair on an upper lip looks like the inside of a mouth.
 
     Files faces_NNNN.npz of ``shard`` faces: JPEG bytes one after another, where each ends, points
     float32 [n, 44, 2], the style of each as an index into ``styles``.
@@ -48,11 +54,17 @@ def collect(folder: Path, count: int, seed: int = 0, split: str = "train",
         codes, points, which = [], [], []
         for i in range(shard):
             number = part * shard + i
-            draw = rng(seed, "landmark face", number)
+            draw = rng(seed, "bearded face" if bearded else "landmark face", number)
             if i % MOTIONS == 0:
                 style = (number // MOTIONS) % len(styles)
                 face = Face(int(draw.integers(2**31)), styles[style], split)
-            rgb, spots = face.draw(random_motion(draw), DRAWN)
+                while bearded and not BEARDS & face.identity.extras.keys():
+                    style = int(draw.integers(len(styles)))
+                    face = Face(int(draw.integers(2**31)), styles[style], split)
+            motion = random_motion(draw)
+            if bearded and i % 2:
+                motion[group("mouth")] = 0
+            rgb, spots = face.draw(motion, DRAWN)
             codes.append(cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, 93,
                                                     cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
                                                     cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444])[1])
@@ -83,6 +95,14 @@ class Drawings:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def __add__(self, other: Drawings) -> Drawings:
+        """These, then those of ``other``."""
+        both = copy.copy(self)
+        both.codes = self.codes + other.codes
+        both.points = np.concatenate([self.points, other.points])
+        both.style = np.concatenate([self.style, other.style])
+        return both
 
     def at(self, i: int, smaller: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Picture and points of one, ``smaller`` (1, 2, 4 or 8) times."""

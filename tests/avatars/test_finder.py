@@ -19,7 +19,7 @@ from gwm_core.noise import rng
 from gwm_core.simulators.faces.faces import HELD_STYLES, STYLES, Face
 from gwm_core.simulators.faces.poses import random_motion
 from gwm_core.training import landmarks_data, landmarks_eval
-from gwm_core.training.landmarks import detector_losses, net_losses
+from gwm_core.training.landmarks import detector_losses, net_losses, train_beards
 
 REST = still(1)[0]
 
@@ -190,6 +190,44 @@ def test_bent_crops_keep_points_where_they_are_drawn():
         rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
         at = np.array([(columns * seen).sum(), (rows * seen).sum()]) / seen.sum()
         assert np.allclose(at, moved[i] * SIDE, atol=0.6)
+
+
+def test_every_other_bearded_mouth_is_shut(tmp_path, monkeypatch):
+    drawn = []
+    true = Face.draw
+
+    def draw(self, motion, size):
+        drawn.append((self.identity.extras, motion[landmarks_data.group("mouth")].any()))
+        return true(self, motion, size)
+
+    monkeypatch.setattr(Face, "draw", draw)
+    bearded = landmarks_data.Drawings(
+        landmarks_data.collect(tmp_path / "b", 1, seed=4, shard=16, bearded=True))
+    assert all({"beard", "moustache"} & extras.keys() for extras, _ in drawn)
+    spoken = [moves for _, moves in drawn]
+    assert not any(spoken[1::2]) and any(spoken[::2])
+    usual = landmarks_data.Drawings(landmarks_data.collect(tmp_path / "u", 1, seed=4, shard=8))
+    both = usual + bearded
+    assert len(both) == 24 and len(usual) == 8
+    for i, (part, k) in {3: (usual, 3), 8: (bearded, 0), 23: (bearded, 15)}.items():
+        assert np.array_equal(both.at(i)[0], part.at(k)[0])
+        assert np.array_equal(both.at(i)[1], part.at(k)[1])
+
+
+def test_the_net_goes_on_with_beards(tmp_path):
+    """From the weights it has, and from where it was stopped."""
+    faces = landmarks_data.Drawings(landmarks_data.collect(tmp_path / "f", 1, seed=4, shard=4))
+    bearded = landmarks_data.Drawings(
+        landmarks_data.collect(tmp_path / "b", 1, seed=4, shard=4, bearded=True))
+    torch.manual_seed(0)
+    net, lines = LandmarkNet(), []
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    train_beards(net, faces, bearded, tmp_path, 2, progress=lines.append)
+    after = net.state_dict()
+    change = max(float((after[k] - before[k]).abs().max()) for k in before)
+    assert 0 < change < 0.05
+    again = train_beards(LandmarkNet(), faces, bearded, tmp_path, 2)
+    assert all(torch.equal(v, after[k]) for k, v in again.state_dict().items())
 
 
 def test_losses_fall_and_batches_are_a_function_of_their_seed(tmp_path):

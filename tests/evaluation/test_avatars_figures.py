@@ -493,6 +493,33 @@ def test_a_microphones_pieces_come_out_as_ticks():
     assert came == [640 * (k + 3) for k in range(8)]
 
 
+def test_mouths_taken_for_shut_are_counted(monkeypatch):
+    """By a finder that sees everything, and by one that takes every mouth for open."""
+    monkeypatch.setattr(strangers, "COUNT", {False: 6})
+    drawn, true = [], Face.draw
+
+    def draw(self, motion, size):
+        picture, points = true(self, motion, size)
+        drawn.append((self.identity.extras, points.astype(np.float32)))
+        return picture, points
+
+    monkeypatch.setattr(Face, "draw", draw)
+    right = strangers.shut_metric(lambda picture: drawn[-1][1], 0, False)
+    assert right.value == 1 and right.baselines["open ones, beard"] == 1 and right.n == 3
+    assert all("beard" in extras for extras, _ in drawn[:6])
+    assert all("moustache" in extras and "beard" not in extras for extras, _ in drawn[6:12])
+    assert not any({"beard", "moustache"} & extras.keys() for extras, _ in drawn[12:])
+
+    def gaping(picture):
+        points = drawn[-1][1].copy()
+        for side in ("", "_left", "_right"):
+            points[POINT[f"inner_bottom{side}"]] += [0, 0.06 * face_height(points)]
+            points[POINT[f"lip_bottom{side}"]] += [0, 0.06 * face_height(points)]
+        return points
+
+    assert strangers.shut_metric(gaping, 0, False).value < 0.5
+
+
 def test_pictures_by_other_hands_are_read_with_their_points(tmp_path):
     from PIL import Image
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from ...avatars.character import Character
 from ...avatars.landmarks import INDEX, face_height
+from ...avatars.motion import INDEX as CHANNEL
+from ...avatars.motion import MOTION
 from ...avatars.mouth import aperture
+from ...avatars.rig import Rig
 from ...noise import rng
 from ..report import Metric
 from .clips import FIRST, SIZE, Clip
 from .curves import pearson
 from .played import Parts
 from .points import MOUTH
+
+if TYPE_CHECKING:
+    from ...simulators.faces.faces import Face
 
 COUNT = {False: 40, True: 200}
 TICKS = 120
@@ -64,6 +71,44 @@ def landmark_metrics(find: Callable[[np.ndarray], np.ndarray | None], seed: int,
                 "median": float(np.median(means["held"]))}, n, "<= 0.05",
                note=f"held-out style; no face found in {missed} of {n}"),
     ]
+
+
+def shut_metric(find: Callable[[np.ndarray], np.ndarray | None], seed: int, full: bool) -> Metric:
+    """avatars.shut_mouths: of mouths that are shut, how many the product takes for shut; hair about
+    them looks much like teeth and the dark between lips. Of open ones, how many for open."""
+    shares = {}
+    for kind in ("beard", "moustache", "bare"):
+        shut, opened = [], []
+        for face in _faces_with(kind, seed, COUNT[full] // 2):
+            for jaw, parted in ((0.0, shut), (0.35, opened)):
+                motion = np.zeros(len(MOTION), np.float32)
+                motion[CHANNEL["jaw"]] = jaw
+                picture, _ = face.draw(motion, size=SIZE)
+                found = find(picture)
+                if found is not None:
+                    parted.append(Rig(Character(picture, found), size=SIZE).lips.parted)
+        shares[kind] = 1 - float(np.mean(shut)), float(np.mean(opened))
+    return Metric("avatars.shut_mouths", shares["beard"][0], "",
+                  {"moustache": shares["moustache"][0], "bare": shares["bare"][0]}
+                  | {f"open ones, {kind}": both[1] for kind, both in shares.items()},
+                  COUNT[full] // 2, note="bearded portraits at rest, known and held-out styles")
+
+
+def _faces_with(kind: str, seed: int, count: int) -> Iterator[Face]:
+    """People who have a beard, only a moustache, or neither."""
+    from ...simulators.faces.faces import HELD_STYLES, STYLES, Face
+
+    styles, k = (*STYLES, *HELD_STYLES), 0
+    while count:
+        draw = rng(seed, "avatars", "shut", kind, k)
+        k += 1
+        face = Face(FIRST + int(draw.integers(1_000_000)),
+                    style=str(styles[int(draw.integers(len(styles)))]), split="held")
+        hair = next((name for name in ("beard", "moustache") if name in face.identity.extras),
+                    "bare")
+        if hair == kind:
+            count -= 1
+            yield face
 
 
 # ------------------------------------------------------------------ pictures by other hands

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...avatars.finder import load_finder
 from ...errors import GWMError
 from ..report import Metric, Report
 from ..worlds.keep import Kept, default_folder
@@ -74,6 +75,7 @@ class Suite:
 
     def portraits(self) -> list[Metric]:
         found = strangers.landmark_metrics(self.parts.find, self.seed, self.full)
+        found.append(strangers.shut_metric(self.parts.find, self.seed, self.full))
         speaker = clips.make(clips.names(False)[0], self.seed)
         return found + strangers.stranger_metrics(self.parts, speaker, STRANGERS, self.sheets_at)
 
@@ -137,7 +139,8 @@ def evaluate(seed: int = 0, full: bool = False, progress: Say = print, model: st
 
     fingerprint = load(model).fingerprint
     report = Report("avatars", [], seed, fingerprint)
-    kept = Kept(Path(work) if work else default_folder(), seed, f"avatars {fingerprint}")
+    kept = Kept(Path(work) if work else default_folder(), seed,
+                f"avatars {fingerprint} {load_finder().fingerprint}")
     suite = Suite(model, seed, full, kept.results_at, progress, Path(sheets) if sheets else None)
     committed = COMMITTED / f"{Path(model).stem}.eval.json"
     before = Report.from_json(json.loads(committed.read_text())) if committed.is_file() else None
