@@ -33,12 +33,16 @@ SETTLED, MOST_GROWTH_MB = 900, 20
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 900)]
 
 
-def blocks() -> Iterator[np.ndarray]:
-    """Two people who talk, int16 [640, 2] each 40 ms, without end."""
+def conversation() -> np.ndarray:
+    """Two people who talk: int16 [N, 2]."""
     talks = [perform(FIRST + 7_000_000 + k, split="held", seconds=20.0, layout="dialogue")
              for k in range(TALKS)]
     pcm = np.concatenate([np.stack([talk.audio_self, talk.audio_other], 1) for talk in talks])
-    pcm = np.rint(np.clip(pcm, -1, 1) * 32767).astype(np.int16)
+    return np.rint(np.clip(pcm, -1, 1) * 32767).astype(np.int16)
+
+
+def blocks(pcm: np.ndarray) -> Iterator[np.ndarray]:
+    """Each 40 ms of it, [640, 2], again and again."""
     while True:
         for start in range(0, len(pcm) - BLOCK + 1, BLOCK):
             yield pcm[start : start + BLOCK]
@@ -53,12 +57,13 @@ def portrait(comfy) -> str:
 
 
 def test_soak(start_comfy, record_testsuite_property):
+    pcm = conversation()
     comfy = start_comfy()
     prompt = graph(size=512)
     prompt["2"] = node("LoadImage", image=portrait(comfy))
     caller = Caller(comfy)
     caller.start(prompt)
-    speech, memory, made, shown = blocks(), [], [], 0
+    speech, memory, made, shown = blocks(pcm), [], [], 0
     began, sent = time.monotonic(), 0
     try:
         while sent * BLOCK / RATE < SECONDS:
