@@ -59,9 +59,11 @@ class VideoWriter:
         self._file = self._av.open(
             str(path), "w", format="mp4", options={"movflags": "faststart"}
         )
-        # One thread: the same frames give the same file on any machine.
+        # One thread, and no look ahead, in which x264 is not the same from run to run: the same
+        # frames give the same file.
         options = {
             "crf": str(crf), "g": str(KEYFRAMES), "bf": "0", "preset": "veryfast", "threads": "1",
+            "mbtree": "0", "rc-lookahead": "0",
         }
         self._stream = self._file.add_stream("libx264", rate=rate(fps), options=options)
         self._stream.height, self._stream.width = height, width
