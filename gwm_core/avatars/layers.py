@@ -44,8 +44,8 @@ class Figure(Sheet):
 
 
 class Doubled:
-    """A picture at every half pixel, made once (Lanczos): bilinear interpolation of it is as sharp
-    as bicubic of the picture and takes a third of the time. On pixels it is exact."""
+    """A picture at every half pixel, made once (Lanczos): bilinear interpolation of it is
+    about as sharp as bicubic of the picture, in a third of the time. On pixels it is exact."""
 
     def __init__(self, image: np.ndarray) -> None:
         """image uint8 or float32 [h, w, 4]."""

@@ -24,7 +24,7 @@ from ..avatars.landmarks import INDEX
 from ..model.landmark_net import HEAT, FaceDetector, LandmarkNet
 from ..noise import rng
 from .fit import Plan, fit
-from .landmarks_data import Drawings, canvases, collect, crops, point_weights
+from .landmarks_data import Crops, Drawings, canvases, collect, crops, point_weights
 from .scene_reader import has_bfloat16
 
 FACES, NET_STEPS, DETECTOR_STEPS = 10_000, 4_600, 3_900
@@ -99,16 +99,9 @@ def train_net(drawings: Drawings, out: Path, steps: int = NET_STEPS, seed: int =
               progress: Callable[[dict], None] | None = None) -> LandmarkNet:
     """The landmark net after ``steps``; goes on from ``out``."""
     torch.manual_seed(seed)
-    net, fast = LandmarkNet().to(memory_format=torch.channels_last), has_bfloat16()
-
-    def parts(step: int) -> dict[str, Tensor]:
-        batch = crops(drawings, rng(seed, "crops", step), NET_BATCH)
-        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            return net_losses(net, torch.from_numpy(batch.pixels).permute(0, 3, 1, 2),
-                              torch.from_numpy(batch.points), torch.from_numpy(batch.face))
-
-    plan = Plan(steps, 1.5e-3, clip=3.0, every=100, fall=0.5)
-    return fit(net, plan, out / "net" / "run.safetensors", {"seed": seed}, parts, progress)
+    net = LandmarkNet().to(memory_format=torch.channels_last)
+    return _fit_net(net, Plan(steps, 1.5e-3, clip=3.0, every=100, fall=0.5), out / "net", seed,
+                    lambda step: crops(drawings, rng(seed, "crops", step), NET_BATCH), progress)
 
 
 def train_beards(net: LandmarkNet, faces: Drawings, bearded: Drawings, out: Path,
@@ -116,20 +109,31 @@ def train_beards(net: LandmarkNet, faces: Drawings, bearded: Drawings, out: Path
                  progress: Callable[[dict], None] | None = None) -> LandmarkNet:
     """``net`` after ``steps`` more in which many are ``bearded``; goes on from ``out``."""
     torch.manual_seed(seed)
-    both, fast = faces + bearded, has_bfloat16()
+    both = faces + bearded
 
-    def parts(step: int) -> dict[str, Tensor]:
+    def cut(step: int) -> Crops:
         draw = rng(seed, "bearded crops", step)
         which = np.where(draw.random(NET_BATCH) < BEARD_SHARE,
                          len(faces) + draw.integers(len(bearded), size=NET_BATCH),
                          draw.integers(len(faces), size=NET_BATCH))
-        batch = crops(both, draw, NET_BATCH, only=which)
+        return crops(both, draw, NET_BATCH, only=which)
+
+    return _fit_net(net, Plan(steps, BEARD_RATE, clip=3.0, every=100, fall=0.7), out / "beards",
+                    seed, cut, progress)
+
+
+def _fit_net(net: LandmarkNet, plan: Plan, folder: Path, seed: int, cut: Callable[[int], Crops],
+             progress: Callable[[dict], None] | None) -> LandmarkNet:
+    """``net`` trained on what ``cut(step)`` gives."""
+    fast = has_bfloat16()
+
+    def parts(step: int) -> dict[str, Tensor]:
+        batch = cut(step)
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
             return net_losses(net, torch.from_numpy(batch.pixels).permute(0, 3, 1, 2),
                               torch.from_numpy(batch.points), torch.from_numpy(batch.face))
 
-    plan = Plan(steps, BEARD_RATE, clip=3.0, every=100, fall=0.7)
-    return fit(net, plan, out / "beards" / "run.safetensors", {"seed": seed}, parts, progress)
+    return fit(net, plan, folder / "run.safetensors", {"seed": seed}, parts, progress)
 
 
 def train_detector(drawings: Drawings, out: Path, steps: int = DETECTOR_STEPS, seed: int = 0,

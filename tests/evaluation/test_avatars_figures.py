@@ -462,6 +462,24 @@ def test_a_performance_with_much_to_measure_is_wanted():
     assert set(clips.names(False)) < set(clips.names(True))
 
 
+def test_what_another_finder_gave_is_not_kept(monkeypatch):
+    keys = []
+
+    class Stop(Exception):
+        pass
+
+    def kept(folder, seed, key):
+        keys.append(key)
+        raise Stop
+
+    monkeypatch.setattr(suite, "Kept", kept)
+    for finder in ("one", "other"):
+        monkeypatch.setattr(suite, "load_finder", lambda f=finder: SimpleNamespace(fingerprint=f))
+        with pytest.raises(Stop):
+            suite.evaluate(only=["dials"])
+    assert len(set(keys)) == 2
+
+
 def test_wrong_protocol_names_are_told():
     with pytest.raises(GWMError, match="clips, portraits"):
         suite.evaluate(only=["lips"])
