@@ -14,7 +14,7 @@ import numpy as np
 
 from ..avatars.voice import BANDS, FLOOR, FRAMES, HIGH_HZ, LOW_HZ, NATS
 
-WHISPER, SHARPENED, PITCHED, ECHOED, LIMITED = 0.2, 0.6, 0.4, 0.25, 0.2
+WHISPER, SHARPENED, PITCHED, ECHOED, LIMITED = 0.3, 0.6, 0.4, 0.25, 0.2
 """Shares of the tracks that are varied so."""
 MASKED, WIDEST_MASK = 0.5, 8
 """Share of the windows that are masked, by bands and by moments; bands at most."""
@@ -22,6 +22,8 @@ SPECKLE, BREATH = 0.1, 0.4
 """Of a window's speckle, and at most where it is a breath's: so rough is the spectrum of noise."""
 LONGEST_GAP, GAPS_EVERY = 12, 18
 """Frames of a masked moment at most; ticks for each of them."""
+GLOTTAL_FALL, LIFTED_OCTAVES = (0.0, 14.0), 3.0
+"""Decibels an octave that a whisper's voiced sounds win above 500 Hz, and over how many octaves."""
 HARMONICS_HZ = 1100.0
 """Above this the bands are wider than the harmonics of a voice are apart."""
 _LINE = np.arange(BANDS)
@@ -130,13 +132,24 @@ def _pitched(bands: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _whispered(bands: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """[T, 4, 40] without harmonics and low end, what was voiced softer against what hisses."""
-    edge = rng.uniform(6, 14)
-    cut = np.clip((edge - _LINE) / edge, 0, 1) * rng.uniform(6, 24) * NATS
+    """[T, 4, 40] without harmonics and low end. What was voiced loses the fall of the glottis'
+    spectrum, as turbulence is nearly white (Jovicic 1998: flatter, formants wider), and is softer
+    against what hisses."""
     dark = bands[..., :14].max(-1) - bands[..., 26:].max(-1)
-    fall = rng.uniform(0, 12) * NATS / (1 + np.exp(-dark / 2))
+    power = np.log(np.exp(bands).mean(-1))
+    heard = np.quantile(power, 0.95) - 30 * NATS
+    voiced = 1 / ((1 + np.exp(-dark / 2)) * (1 + np.exp(-(power - heard))))
+    out = _smooth(bands, int(rng.integers(1, 3)))
+    lift = rng.uniform(*GLOTTAL_FALL) * np.log2(np.maximum(_HZ / 500, 1)).clip(0, LIFTED_OCTAVES)
+    out = out + (voiced[..., None] * lift * NATS).astype(np.float32)
+    valleys = _smooth(out, int(rng.integers(4, 10))) - np.float32(rng.uniform(4, 18) * NATS)
+    out = np.logaddexp(out, valleys)
+    edge = rng.uniform(6, 14)
+    out = out - (np.clip((edge - _LINE) / edge, 0, 1) * rng.uniform(6, 24) * NATS)
+    softer = power - np.log(np.exp(out).mean(-1)) - rng.uniform(-3, 12) * NATS
+    out = out + (voiced * softer)[..., None]
     rough = rng.uniform(0.3, 0.8) * rng.standard_normal(bands.shape, dtype=np.float32)
-    return (_smooth(bands, 2) - cut - fall[..., None] + rough).astype(np.float32)
+    return (out + rough).astype(np.float32)
 
 
 def _echoed(bands: np.ndarray, rng: np.random.Generator) -> np.ndarray:

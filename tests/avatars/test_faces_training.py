@@ -23,7 +23,7 @@ from gwm_core.avatars.motion import INDEX
 from gwm_core.model.dynamics import Dynamics
 from gwm_core.model.trunk import CONTROLS
 from gwm_core.simulators.faces import voices
-from gwm_core.training import faces
+from gwm_core.training import faces, hearing
 from gwm_core.training.faces_data import FIELDS, Performances, rows_of
 from gwm_core.training.faces_hearing import fit_hearing
 from gwm_core.training.faces_loss import aperture, faces_losses
@@ -93,6 +93,21 @@ def test_varied_voices_keep_their_rhythm_and_silence_stays_silent():
     kept = [np.corrcoef(one.max(axis=(1, 2)), before)[0, 1] for one in out[:64]]
     assert np.median(kept) > 0.85 and np.mean(np.array(kept) > 0.5) > 0.85
     assert out[64].max() < np.log(voice.FLOOR) + 4
+
+
+def test_voiced_sounds_whisper_with_brighter_spectra(monkeypatch):
+    tilt = np.linspace(0, 1, voice.BANDS)
+    bands = np.stack([-4 - 9 * tilt if t % 8 < 4 else -12 + 6 * tilt for t in range(64)])
+    bands = np.repeat(bands[:, None], 4, axis=1).astype(np.float32)
+    voiced = np.arange(64) % 8 < 4
+
+    def bright(share):
+        monkeypatch.setattr(hearing, "WHISPER", share)
+        out = varied(np.stack([bands] * 48), np.random.default_rng(1))
+        return out[..., 20:34].mean(-1) - out[..., 6:14].mean(-1)
+
+    won = bright(1.0) - bright(0.0)
+    assert won[:, voiced].mean() - won[:, ~voiced].mean() > 1.5
 
 
 def test_windows_are_masked_each_in_its_own_way():

@@ -185,6 +185,24 @@ def test_a_whisper_keeps_the_formants_and_loses_the_melody():
 
 
 @needs_espeak
+def test_a_whisper_lacks_the_fall_of_the_glottis_but_hisses_stay():
+    at = np.arange(RATE) / RATE
+    buzz = sum(np.sin(2 * np.pi * 120 * k * at) / k**2 for k in range(1, 66)).astype(np.float32)
+    hiss = np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
+    hertz = np.fft.rfftfreq(RATE, 1 / RATE)
+
+    def bright(x):  # decibels of the highs against the middle
+        power = np.abs(np.fft.rfft(x)) ** 2
+        high, low = (power[(hertz > a) & (hertz < b)].mean() for a, b in ((3000, 5000),
+                                                                          (1000, 1500)))
+        return 10 * np.log10(high / low)
+
+    won = {name: [bright(whispered(x, np.random.default_rng(k))) - bright(x) for k in range(12)]
+           for name, x in (("buzz", buzz), ("hiss", hiss))}
+    assert np.mean(won["buzz"]) > 6 and np.abs(won["hiss"]).max() < 4
+    assert np.std(won["buzz"]) > 2  # each whispers in its own way
+
+
 def test_a_whispering_voice_says_the_same_at_the_same_times():
     draw = np.random.default_rng(0)
     how = voices.manner(draw, "whispered:en-us+m3")

@@ -1,12 +1,14 @@
 """Any voice whispering: its spectrum's envelope on noise, as breath in an open glottis makes it.
 
-Of a voiced sound little of the low end is left, and less of its loudness than of what hisses
-(Ito, Takeda and Itakura 2005).
+Turbulence is nearly white, so what was voiced loses the fall that the glottis' pulses gave its
+spectrum; its formants are wider, little of the low end is left, and less of its loudness than of
+what hisses (Jovicic 1998; Ito, Takeda and Itakura 2005).
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from .speech import RATE
 
@@ -14,6 +16,9 @@ _SIZE, _HOP = 512, 128
 _SMOOTH = 36
 """Samples of the cepstrum that make the envelope: coarser than any melody's harmonics."""
 _LEAST = 1e-5
+_GLOTTAL_FALL, _LIFTED_OCTAVES = (0.0, 14.0), 3.0
+"""Decibels an octave that voiced sounds win above 500 Hz, and over how many octaves."""
+_NATS = np.log(10) / 10
 _WINDOW = np.sqrt(np.hanning(_SIZE + 1)[:-1])
 
 
@@ -29,12 +34,20 @@ def whispered(sound: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     cepstrum[:, _SMOOTH:-_SMOOTH + 1] = 0
     envelope = np.fft.rfft(cepstrum, axis=1).real
     hertz = np.arange(_SIZE // 2 + 1) * RATE / _SIZE
-    edge = draw.uniform(250, 900)
-    envelope += np.log(hertz**2 / (hertz**2 + edge**2) + 1e-4)
     # what is dark was voiced
     dark = (np.log(np.exp(power[:, (hertz > 100) & (hertz < 1000)]).mean(1))
             - np.log(np.exp(power[:, hertz > 3000]).mean(1)))
-    envelope -= (draw.uniform(0, 12) / 4.343 / (1 + np.exp(-(dark - 2))))[:, None]
+    voiced = 1 / (1 + np.exp(-(dark - 2)))
+    octaves = np.log2(np.maximum(hertz / 500, 1)).clip(0, _LIFTED_OCTAVES)
+    breath_of = envelope + voiced[:, None] * octaves * draw.uniform(*_GLOTTAL_FALL) * _NATS
+    wide = np.log(uniform_filter1d(np.exp(breath_of), int(draw.integers(20, 60)), axis=1,
+                                   mode="nearest"))
+    breath_of = np.logaddexp(breath_of, wide - draw.uniform(4, 18) * _NATS)
+    edge = draw.uniform(250, 900)
+    breath_of += np.log(hertz**2 / (hertz**2 + edge**2) + 1e-4)
+    softer = (np.log(np.exp(envelope).mean(1)) - np.log(np.exp(breath_of).mean(1))
+              - draw.uniform(-3, 12) * _NATS)
+    envelope = breath_of + (voiced * softer)[:, None]
     out = np.zeros(len(sound) + 2 * _SIZE)
     frames = np.fft.irfft(breath * np.exp(envelope / 2), axis=1) * _WINDOW
     for k, frame in enumerate(frames):
