@@ -31,7 +31,7 @@ COUNT, NATURAL_COUNT, WHISPERED_COUNT, ENGLISH_COUNT, HELD_COUNT = 3000, 2400, 6
 """Performances of 10 s: 8.3 hours of espeak-ng's voices, 6.7 of voices built from people
 (``voices.NATURAL``), 1.7 of both whispering, 2.7 of people who speak English
 (``voices.ENGLISH``); and held-out ones, to see how far the training is."""
-HEARING_STEPS, STEPS, BATCH, TICKS = 7100, 1600, 8, 60
+HEARING_STEPS, STEPS, BATCH, TICKS = 7750, 1600, 8, 60
 RATE = 1e-3
 
 
