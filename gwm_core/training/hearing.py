@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..avatars.voice import BANDS, FLOOR, FRAMES, HIGH_HZ, LOW_HZ, NATS
+from ..simulators.faces.whisper import lift
 
 WHISPER, SHARPENED, PITCHED, ECHOED, LIMITED = 0.3, 0.6, 0.4, 0.25, 0.2
 """Shares of the tracks that are varied so."""
@@ -22,8 +23,6 @@ SPECKLE, BREATH = 0.1, 0.4
 """Of a window's speckle, and at most where it is a breath's: so rough is the spectrum of noise."""
 LONGEST_GAP, GAPS_EVERY = 12, 18
 """Frames of a masked moment at most; ticks for each of them."""
-GLOTTAL_FALL, LIFTED_OCTAVES = (0.0, 14.0), 3.0
-"""Decibels an octave that a whisper's voiced sounds win above 500 Hz, and over how many octaves."""
 HARMONICS_HZ = 1100.0
 """Above this the bands are wider than the harmonics of a voice are apart."""
 _LINE = np.arange(BANDS)
@@ -140,8 +139,7 @@ def _whispered(bands: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     heard = np.quantile(power, 0.95) - 30 * NATS
     voiced = 1 / ((1 + np.exp(-dark / 2)) * (1 + np.exp(-(power - heard))))
     out = _smooth(bands, int(rng.integers(1, 3)))
-    lift = rng.uniform(*GLOTTAL_FALL) * np.log2(np.maximum(_HZ / 500, 1)).clip(0, LIFTED_OCTAVES)
-    out = out + (voiced[..., None] * lift * NATS).astype(np.float32)
+    out = out + (voiced[..., None] * lift(_HZ, rng)).astype(np.float32)
     valleys = _smooth(out, int(rng.integers(4, 10))) - np.float32(rng.uniform(4, 18) * NATS)
     out = np.logaddexp(out, valleys)
     edge = rng.uniform(6, 14)

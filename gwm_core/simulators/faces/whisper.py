@@ -38,16 +38,16 @@ def whispered(sound: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     dark = (np.log(np.exp(power[:, (hertz > 100) & (hertz < 1000)]).mean(1))
             - np.log(np.exp(power[:, hertz > 3000]).mean(1)))
     voiced = 1 / (1 + np.exp(-(dark - 2)))
-    octaves = np.log2(np.maximum(hertz / 500, 1)).clip(0, _LIFTED_OCTAVES)
-    breath_of = envelope + voiced[:, None] * octaves * draw.uniform(*_GLOTTAL_FALL) * _NATS
-    wide = np.log(uniform_filter1d(np.exp(breath_of), int(draw.integers(20, 60)), axis=1,
-                                   mode="nearest"))
-    breath_of = np.logaddexp(breath_of, wide - draw.uniform(4, 18) * _NATS)
+    breathed = envelope + voiced[:, None] * lift(hertz, draw)
+    wide = uniform_filter1d(np.exp(breathed), int(draw.integers(20, 60)), axis=1, mode="nearest")
+    # a running sum may end at nothing, or below it
+    valleys = np.log(np.maximum(wide, _LEAST**2)) - draw.uniform(4, 18) * _NATS
+    breathed = np.logaddexp(breathed, valleys)
     edge = draw.uniform(250, 900)
-    breath_of += np.log(hertz**2 / (hertz**2 + edge**2) + 1e-4)
-    softer = (np.log(np.exp(envelope).mean(1)) - np.log(np.exp(breath_of).mean(1))
+    breathed += np.log(hertz**2 / (hertz**2 + edge**2) + 1e-4)
+    softer = (np.log(np.exp(envelope).mean(1)) - np.log(np.exp(breathed).mean(1))
               - draw.uniform(-3, 12) * _NATS)
-    envelope = breath_of + (voiced * softer)[:, None]
+    envelope = breathed + (voiced * softer)[:, None]
     out = np.zeros(len(sound) + 2 * _SIZE)
     frames = np.fft.irfft(breath * np.exp(envelope / 2), axis=1) * _WINDOW
     for k, frame in enumerate(frames):
@@ -55,6 +55,13 @@ def whispered(sound: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     out = out[_SIZE:-_SIZE]
     loud = np.sqrt(np.mean(sound.astype(np.float64) ** 2))
     return (out * (loud / (np.sqrt(np.mean(out**2)) + 1e-9))).astype(np.float32)
+
+
+def lift(hertz: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Log power that a voiced sound wins at ``hertz`` where breath takes the place of the
+    glottis' pulses, by chance."""
+    octaves = np.log2(np.maximum(hertz / 500, 1)).clip(0, _LIFTED_OCTAVES)
+    return draw.uniform(*_GLOTTAL_FALL) * octaves * _NATS
 
 
 def _spectra(sound: np.ndarray) -> np.ndarray:
